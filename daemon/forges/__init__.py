@@ -1,0 +1,1 @@
+"""Where change requests live; the local forge is the default."""

@@ -1,0 +1,1 @@
+"""From signals to incidents: fingerprint, dedup, counts, cool-down."""

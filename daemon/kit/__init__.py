@@ -1,0 +1,1 @@
+"""Small parts that know nothing of the rest: clock, ids, subprocesses, git, redaction, tar."""

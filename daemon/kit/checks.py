@@ -1,0 +1,55 @@
+"""Reading a check command: is it pytest, and if so with which interpreter, arguments and environment?"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+_PYTHON = re.compile(r"(?:.*/)?python(?:3(?:\.\d+)?)?$")
+_PYTEST = re.compile(r"(?:.*/)?(?:pytest|py\.test)$")
+_ASSIGN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_SHELL = re.compile(r"[|&;<>()$`\n*?\[\]{}~#!]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PytestCall:
+    """A check that is one pytest run. `args` are what follows `pytest`; `env` the assignments before it."""
+
+    interpreter: tuple[str, ...]
+    args: tuple[str, ...]
+    env: tuple[tuple[str, str], ...] = ()
+
+
+def parse_pytest(command: str) -> PytestCall | None:
+    """The pytest call a shell line makes, or None when it is anything else (pipes, other programs, scripts).
+
+    Understands ``A=1 python3 -W error -m pytest -q tests`` and ``pytest tests``.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", command)
+    if not words or _SHELL.search(re.sub(r"\S*::\S*", "", bare)):
+        return None
+    env: list[tuple[str, str]] = []
+    while words and _ASSIGN.match(words[0]):
+        name, _, value = words.pop(0).partition("=")
+        env.append((name, value))
+    return _call(words, tuple(env))
+
+
+def _call(words: list[str], env: tuple[tuple[str, str], ...]) -> PytestCall | None:
+    if not words:
+        return None
+    if _PYTEST.match(words[0]):
+        return PytestCall(interpreter=("python",), args=tuple(words[1:]), env=env)
+    if not _PYTHON.match(words[0]):
+        return None
+    for at in range(1, len(words) - 1):
+        if words[at] == "-m" and words[at + 1] in ("pytest", "py.test"):
+            return PytestCall(interpreter=tuple(words[:at]), args=tuple(words[at + 2 :]), env=env)
+        if not words[at].startswith("-") and words[at - 1] not in ("-W", "-X"):
+            return None
+    return None

@@ -1,0 +1,1 @@
+"""From an incident to an outcome: the durable workflow and its stages."""

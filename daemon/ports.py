@@ -1,0 +1,271 @@
+"""Every protocol of the house in one place; adapters live in their own rooms and pass the same contract tests.
+
+All ports are synchronous and thread-safe unless they say otherwise: docker, git and SQL are, and missions
+call them from worker threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from nightshift.daemon.model import (
+    Case,
+    ChangeDraft,
+    ChangeRequest,
+    Health,
+    Patch,
+    Reproduction,
+    Service,
+    Signal,
+    Verdict,
+)
+
+Note = Callable[[str], None]
+"""Progress for people: one short line each."""
+
+
+class EnvironmentBroke(Exception):
+    """The world failed (engine gone, disk full, image missing), so nothing is known of the patch."""
+
+
+class Refused(Exception):
+    """A policy or a guard said no; the message is the reason shown to people."""
+
+
+# ---------------------------------------------------------------- monitors
+
+
+class Sink(Protocol):
+    """Takes signals and the checkpoints that go with them in ONE transaction; returns when both are durable."""
+
+    def __call__(self, signals: Sequence[Signal], checkpoints: Mapping[str, str] = ...) -> None: ...
+
+
+class Monitor(Protocol):
+    """One source. `watch` blocks in a thread of its own until `stop` is set."""
+
+    name: str
+
+    def watch(self, sink: Sink, checkpoints: Mapping[str, str], stop: threading.Event) -> None: ...
+
+
+# ---------------------------------------------------------------- sandboxes
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxSpec:
+    """What a sandbox is made of. `image` ``host`` means an empty image with read-only host binds."""
+
+    image: str = "host"
+    python: str = ""
+    memory_mb: int = 1024
+    cpus: float = 2.0
+    pids: int = 256
+    work_mb: int = 512
+    lifetime_s: float = 900.0
+    output_bytes: int = 4 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A command that ended. `ended`: exited | timeout | oom | killed | output (its cap was hit)."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: bytes
+    stderr: bytes
+    duration_s: float
+    ended: str = "exited"
+
+
+class Sandbox(Protocol):
+    """A single-use sealed place. Writable: `/work` (exec) and `/tmp`. No network. Close it; it leaves nothing."""
+
+    def put(self, tar: bytes, *, to: str = "/work") -> None:
+        """Unpack a tar inside the sandbox."""
+        ...
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        stdin: bytes = b"",
+        env: Mapping[str, str] = ...,
+        cwd: str = "/work",
+        on_line: Callable[[bytes], None] | None = None,
+    ) -> Finished:
+        """Run a command; raises `EnvironmentBroke` when the engine, not the command, fails.
+
+        `on_line` receives each stdout line (without newline) as it comes.
+        """
+        ...
+
+    def get(self, paths: Sequence[str]) -> Mapping[str, bytes]:
+        """Read regular files (absolute paths) in memory; missing ones are absent. Capped in size."""
+        ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Sandbox: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class Sandboxes(Protocol):
+    """An engine that makes sandboxes."""
+
+    name: str
+
+    def open(self, spec: SandboxSpec) -> Sandbox: ...
+
+    def prewarm(self, spec: SandboxSpec, count: int) -> None:
+        """Make `count` sandboxes ahead of time, in the background; `open` with an equal spec takes one."""
+        ...
+
+    def probe(self) -> Health: ...
+
+    def reap(self) -> int:
+        """Remove what crashed owners left behind; returns how many."""
+        ...
+
+    def close(self) -> None: ...
+
+
+# ---------------------------------------------------------------- mending
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a draft may spend. `deadline` is in `time.monotonic()` seconds."""
+
+    deadline: float
+    candidates: int = 20_000
+    patches: int = 8
+
+
+class Workbench(Protocol):
+    """What a fixer may use: sealed sandboxes holding a commit's tree plus the reproduction's files in /work."""
+
+    case: Case
+
+    def open(self, commit: str = "") -> Sandbox:
+        """A sandbox with the tree of `commit` (default: the case's base) unpacked in /work."""
+        ...
+
+    def red(self, commit: str) -> bool | None:
+        """Whether the reproduction fails on that commit; None when that can't be told."""
+        ...
+
+
+class Fixer(Protocol):
+    """A creator. Drafts patches best first; never judges them; yields lazily so that the caller can stop it."""
+
+    name: str
+
+    def draft(self, case: Case, bench: Workbench, budget: Budget, note: Note) -> Iterator[Patch]: ...
+
+
+class Reproducer(Protocol):
+    """Makes the incident red on the base commit, or says why it can't."""
+
+    def reproduce(self, case: Case, note: Note) -> Reproduction: ...
+
+    def bench(self, case: Case) -> Workbench: ...
+
+
+class Tester(Protocol):
+    """Independent of every fixer: judges a patch in sandboxes of its own. Never raises for infrastructure:
+    that is an ``unjudged`` verdict."""
+
+    def judge(self, case: Case, patch: Patch, note: Note) -> Verdict: ...
+
+
+# ---------------------------------------------------------------- shipping
+
+
+class Forge(Protocol):
+    """Where change requests live. Every verb is get-or-create under the change's key."""
+
+    name: str
+
+    def sync(self, service: Service) -> str:
+        """Bring the daemon's bare repository up to date; returns its path."""
+        ...
+
+    def head(self, service: Service) -> str:
+        """The commit the service's branch points at (full hex)."""
+        ...
+
+    def propose(self, service: Service, draft: ChangeDraft) -> ChangeRequest: ...
+
+    def find(self, service: Service, key: str) -> ChangeRequest | None: ...
+
+    def merge(self, service: Service, key: str, *, head: str, base: str) -> ChangeRequest:
+        """Merge if the head is the judged commit and the branch still stands at `base`; else raise `StaleBase`."""
+        ...
+
+    def close(self, service: Service, key: str, reason: str) -> ChangeRequest: ...
+
+    def revert(self, service: Service, key: str) -> str:
+        """The diff that undoes the merged change on today's branch; raises `Refused` when it does not apply."""
+        ...
+
+    def probe(self, service: Service) -> Health: ...
+
+
+class StaleBase(Exception):
+    """The branch moved after the verdict; the patch must be judged again on the new base."""
+
+
+class Deployer(Protocol):
+    """Ships a commit. Called again under the same key it must not ship twice what it already shipped."""
+
+    def deploy(self, service: Service, commit: str, key: str) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """Something people should read. `key` makes it arrive once; `data` is for machines."""
+
+    key: str
+    title: str
+    text: str
+    severity: str = "info"
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+class Notifier(Protocol):
+    """One channel. Raises `EnvironmentBroke` when the delivery should be tried again."""
+
+    name: str
+
+    def send(self, notice: Notice) -> None: ...
+
+    def probe(self) -> Health: ...
+
+
+__all__ = [
+    "Budget",
+    "Deployer",
+    "EnvironmentBroke",
+    "Finished",
+    "Fixer",
+    "Forge",
+    "Monitor",
+    "Note",
+    "Notice",
+    "Notifier",
+    "Refused",
+    "Reproducer",
+    "Sandbox",
+    "SandboxSpec",
+    "Sandboxes",
+    "Sink",
+    "StaleBase",
+    "Tester",
+    "Workbench",
+]

@@ -1,0 +1,1 @@
+"""What people read afterwards: the morning report and its notifiers."""

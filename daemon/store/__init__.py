@@ -1,0 +1,1 @@
+"""The durable memory: incidents, missions, journal, offsets, track record (SQLAlchemy Core)."""

@@ -1,0 +1,1 @@
+"""Repair templates: small edits on exact source ranges, searched inside a sandbox."""

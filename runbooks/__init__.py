@@ -1,0 +1,4 @@
+"""Operations written down: typed actions, loaded from YAML."""
+
+if not __name__.startswith("nightshift."):
+    raise ImportError(f"import nightshift.{__name__}, not {__name__}: the checkout's root is on sys.path")
