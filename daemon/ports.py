@@ -27,6 +27,10 @@ Note = Callable[[str], None]
 """Progress for people: one short line each."""
 
 
+WORKDIR = "/sandbox"
+"""Where a tree lies inside every sandbox; not /work or /app, where checkouts that get bound in may live."""
+
+
 class EnvironmentBroke(Exception):
     """The world failed (engine gone, disk full, image missing), so nothing is known of the patch."""
 
@@ -82,9 +86,9 @@ class Finished:
 
 
 class Sandbox(Protocol):
-    """A single-use sealed place. Writable: `/work` (exec) and `/tmp`. No network. Close it; it leaves nothing."""
+    """A single-use sealed place. Writable: `WORKDIR` (exec) and `/tmp`. No network. Close it; it leaves nothing."""
 
-    def put(self, tar: bytes, *, to: str = "/work") -> None:
+    def put(self, tar: bytes, *, to: str = WORKDIR) -> None:
         """Unpack a tar inside the sandbox."""
         ...
 
@@ -95,7 +99,7 @@ class Sandbox(Protocol):
         timeout_s: float,
         stdin: bytes = b"",
         env: Mapping[str, str] = ...,
-        cwd: str = "/work",
+        cwd: str = WORKDIR,
         on_line: Callable[[bytes], None] | None = None,
     ) -> Finished:
         """Run a command; raises `EnvironmentBroke` when the engine, not the command, fails.
@@ -148,12 +152,12 @@ class Budget:
 
 
 class Workbench(Protocol):
-    """What a fixer may use: sealed sandboxes holding a commit's tree plus the reproduction's files in /work."""
+    """What a fixer may use: sealed sandboxes holding a commit's tree plus the reproduction's files in WORKDIR."""
 
     case: Case
 
     def open(self, commit: str = "") -> Sandbox:
-        """A sandbox with the tree of `commit` (default: the case's base) unpacked in /work."""
+        """A sandbox with the tree of `commit` (default: the case's base) unpacked in WORKDIR."""
         ...
 
     def red(self, commit: str) -> bool | None:
