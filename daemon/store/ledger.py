@@ -1,0 +1,106 @@
+"""Small durable facts: monitors' offsets, notices sent, and how each fixer's past work turned out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from sqlalchemy import func, select, update
+
+from nightshift.daemon.ports import Notice
+from nightshift.daemon.store.database import Database
+from nightshift.daemon.store.schema import notices, offsets, outcomes
+
+
+class Offsets:
+    """Key → opaque text, written in the same transaction as the signals they go with."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def all(self, prefix: str = "") -> dict[str, str]:
+        """Every checkpoint whose key starts with `prefix`."""
+        with self._db.begin() as c:
+            query = select(offsets.c.key, offsets.c.value).where(offsets.c.key.startswith(prefix, autoescape=True))
+            return {k: v for k, v in c.execute(query)}
+
+    def put(self, values: Mapping[str, str]) -> None:
+        """Write checkpoints."""
+        with self._db.begin() as c:
+            for key, value in values.items():
+                if not c.execute(update(offsets).where(offsets.c.key == key).values(value=value)).rowcount:
+                    c.execute(offsets.insert().values(key=key, value=value))
+
+
+class Notices:
+    """The outbox. A notice is written first, then sent, then marked: a crash in between sends again, under its key."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def enqueue(self, notice: Notice, channels: tuple[str, ...], at_ms: int) -> bool:
+        """Write a notice for each channel unless it is there; True when any is new."""
+        fresh = False
+        with self._db.begin() as c:
+            for channel in channels:
+                where = (notices.c.key == notice.key) & (notices.c.channel == channel)
+                if c.execute(select(notices.c.key).where(where)).first():
+                    continue
+                row = {"key": notice.key, "channel": channel, "state": "waiting", "at_ms": at_ms}
+                c.execute(notices.insert().values(**row, notice=asdict(notice), attempts=0))
+                fresh = True
+        return fresh
+
+    def waiting(self, limit: int = 50) -> list[tuple[str, Notice, int]]:
+        """(channel, notice, attempts so far) still to be delivered, oldest first."""
+        query = select(notices).where(notices.c.state == "waiting").order_by(notices.c.at_ms).limit(limit)
+        with self._db.begin() as c:
+            return [(r["channel"], Notice(**r["notice"]), r["attempts"]) for r in c.execute(query).mappings()]
+
+    def mark(self, key: str, channel: str, state: str) -> None:
+        """Set sent | failed, or `waiting` to count one more attempt."""
+        where = (notices.c.key == key) & (notices.c.channel == channel)
+        with self._db.begin() as c:
+            c.execute(update(notices).where(where).values(state=state, attempts=notices.c.attempts + 1))
+
+    def has(self, key: str) -> bool:
+        """Whether a notice with this key was ever enqueued."""
+        with self._db.begin() as c:
+            return c.execute(select(notices.c.key).where(notices.c.key == key)).first() is not None
+
+
+class Memory:
+    """How past patches turned out, per fixer: what the order of fixers and the breaker rest on."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def record(self, *, mission: str, fixer: str, service: str, exception: str, kind: str, outcome: str,
+               at_ms: int) -> None:  # fmt: skip
+        """Write or overwrite the outcome of one mission's fixer (healed, reverted, rejected, no_patch…)."""
+        row = {"service": service, "exception": exception, "kind": kind, "outcome": outcome, "at_ms": at_ms}
+        with self._db.begin() as c:
+            where = (outcomes.c.mission == mission) & (outcomes.c.fixer == fixer)
+            if not c.execute(update(outcomes).where(where).values(**row)).rowcount:
+                c.execute(outcomes.insert().values(mission=mission, fixer=fixer, **row))
+
+    def tally(self, exception: str = "") -> dict[str, dict[str, int]]:
+        """fixer → outcome → count, optionally for one exception type only."""
+        query = select(outcomes.c.fixer, outcomes.c.outcome, func.count()).group_by(
+            outcomes.c.fixer, outcomes.c.outcome
+        )
+        if exception:
+            query = query.where(outcomes.c.exception == exception)
+        result: dict[str, dict[str, int]] = {}
+        with self._db.begin() as c:
+            for fixer, outcome, count in c.execute(query):
+                result.setdefault(fixer, {})[outcome] = count
+        return result
+
+    def bad_since(self, service: str, at_ms: int) -> int:
+        """How many of a service's patches were rolled back at or after a time."""
+        query = select(func.count()).where(
+            outcomes.c.service == service, outcomes.c.outcome == "rolled_back", outcomes.c.at_ms >= at_ms
+        )
+        with self._db.begin() as c:
+            return int(c.execute(query).scalar_one())

@@ -1,0 +1,91 @@
+"""Missions: get-or-create per incident, and the one table of legal moves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import RowMapping, select, update
+from sqlalchemy.exc import IntegrityError
+
+from nightshift.daemon.model import ENDS, Mission, Stage, dump, load
+from nightshift.daemon.store.database import Database
+from nightshift.daemon.store.schema import missions
+
+S = Stage
+_ALWAYS = {S.ESCALATED, S.DISMISSED}
+MOVES: dict[Stage, set[Stage]] = {
+    S.QUEUED: {S.GATHERING},
+    S.GATHERING: {S.REPRODUCING},
+    S.REPRODUCING: {S.DRAFTING},
+    S.DRAFTING: {S.JUDGING},
+    S.JUDGING: {S.DRAFTING, S.PROPOSING},
+    S.PROPOSING: {S.AWAITING_APPROVAL, S.MERGING},
+    S.AWAITING_APPROVAL: {S.MERGING, S.DRAFTING},
+    S.MERGING: {S.DEPLOYING, S.GATHERING, S.AWAITING_APPROVAL},
+    S.DEPLOYING: {S.WATCHING, S.ROLLING_BACK},
+    S.WATCHING: {S.HEALED, S.ROLLING_BACK},
+    S.ROLLING_BACK: {S.ROLLED_BACK},
+}
+
+
+class IllegalMove(Exception):
+    """A mission was asked to go where it can't go from where it stands."""
+
+
+class Missions:
+    """Reads and writes missions."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def ensure(self, mission: Mission) -> Mission:
+        """Get the incident's mission or create this one."""
+        try:
+            with self._db.begin() as c:
+                row = c.execute(select(missions).where(missions.c.incident == mission.incident)).mappings().first()
+                if row is None:
+                    c.execute(missions.insert().values(**dump(mission)))
+        except IntegrityError:
+            return self.ensure(mission)
+        return _mission(row) if row else mission
+
+    def get(self, name: str) -> Mission | None:
+        """One mission by its id or its incident's; a unique prefix of at least 4 characters is enough."""
+        starts = missions.c.id.startswith(name, autoescape=True) | missions.c.incident.startswith(name, autoescape=True)
+        with self._db.begin() as c:
+            rows = c.execute(select(missions).where(starts)).mappings().fetchmany(2)
+        return _mission(rows[0]) if len(rows) == 1 and len(name) >= 4 else None
+
+    def move(self, name: str, to: Stage, reason: str, at_ms: int) -> Mission:
+        """Move to a stage; moving to where it stands is a no-op (a resumed step). Raises IllegalMove, KeyError."""
+        with self._db.begin() as c:
+            row = c.execute(select(missions).where(missions.c.id == name)).mappings().first()
+            if row is None:
+                raise KeyError(name)
+            mission = _mission(row)
+            if mission.stage != to and to not in MOVES.get(mission.stage, set()) | (
+                set() if mission.stage in ENDS else _ALWAYS
+            ):
+                raise IllegalMove(f"{name}: {mission.stage} → {to}")
+            newer = replace(mission, stage=to, reason=reason, updated_at_ms=at_ms)
+            c.execute(
+                update(missions).where(missions.c.id == name).values(stage=to.value, reason=reason, updated_at_ms=at_ms)
+            )
+        return newer
+
+    def set(self, name: str, **values: object) -> None:
+        """Change `paused`, `round` or `spent_s`."""
+        with self._db.begin() as c:
+            c.execute(update(missions).where(missions.c.id == name).values(**values))
+
+    def list(self, *, open_only: bool = False, limit: int = 500) -> list[Mission]:
+        """Missions, newest move first."""
+        query = select(missions).order_by(missions.c.updated_at_ms.desc()).limit(limit)
+        if open_only:
+            query = query.where(missions.c.stage.not_in([s.value for s in ENDS]))
+        with self._db.begin() as c:
+            return [_mission(r) for r in c.execute(query).mappings().all()]
+
+
+def _mission(row: RowMapping) -> Mission:
+    return load(Mission, dict(row))

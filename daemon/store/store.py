@@ -1,0 +1,40 @@
+"""The store as one object: rooms by noun, one transaction across them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from nightshift.daemon.store.database import Database
+from nightshift.daemon.store.incidents import Incidents
+from nightshift.daemon.store.journal import Journal
+from nightshift.daemon.store.ledger import Memory, Notices, Offsets
+from nightshift.daemon.store.missions import Missions
+
+
+class Store:
+    """Everything durable. `with store.transaction():` makes several calls one transaction (per thread)."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.incidents = Incidents(database)
+        self.missions = Missions(database)
+        self.journal = Journal(database)
+        self.offsets = Offsets(database)
+        self.notices = Notices(database)
+        self.memory = Memory(database)
+
+    @classmethod
+    def open(cls, where: str | Path) -> Store:
+        """Open (and create or migrate) a SQLite file or a SQLAlchemy URL."""
+        return cls(Database.open(where))
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """One transaction for several calls."""
+        return self.database.begin()
+
+    def close(self) -> None:
+        """Release connections."""
+        self.database.close()
