@@ -1,0 +1,14 @@
+"""Every monitor there is, by the name used in the config file; nothing is found by scanning folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+MONITORS: Mapping[str, str] = {
+    "alertmanager": "nightshift.monitors.alertmanager",
+    "docker": "nightshift.monitors.docker",
+    "kubernetes": "nightshift.monitors.kubernetes",
+    "logs": "nightshift.monitors.logs",
+    "prometheus": "nightshift.monitors.prometheus",
+}
+"""Name to module. A module holds `Settings` and `create(settings, services, clock) -> Monitor`."""
