@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sqlalchemy import RowMapping, func, select, update
-from sqlalchemy.exc import IntegrityError
 
 from nightshift.daemon.model import Incident, IncidentState, dump, load
 from nightshift.daemon.store.database import Database
@@ -62,11 +61,11 @@ class Incidents:
 
     def see(self, key: str, at_ms: int, incident: str) -> bool:
         """Remember that a signal was counted; False when it had been already."""
-        with self._db.begin() as c, _ignore_duplicate() as outcome:
-            if c.execute(select(seen.c.key).where(seen.c.key == key[:300])).first():
+        with self._db.begin() as c:
+            if self.known(key):
                 return False
             c.execute(seen.insert().values(key=key[:300], at_ms=at_ms, incident=incident))
-        return outcome.fresh
+        return True
 
     def known(self, key: str) -> bool:
         """Whether a signal was counted before."""
@@ -93,19 +92,6 @@ class Incidents:
         """Retention: drop the memory of signals older than a time; returns how many."""
         with self._db.begin() as c:
             return c.execute(seen.delete().where(seen.c.at_ms < before_ms)).rowcount
-
-
-class _ignore_duplicate:
-    """Losing the race for a unique key is normal: somebody else counted it."""
-
-    fresh = True
-
-    def __enter__(self) -> _ignore_duplicate:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        self.fresh = kind is None
-        return kind is not None and issubclass(kind, IntegrityError)
 
 
 def _incident(row: RowMapping) -> Incident:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 
 from nightshift.daemon.model import Event, dump, load
 from nightshift.daemon.store.database import Database
@@ -15,17 +15,23 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def append(self, event: Event) -> None:
-        """Write one event; its `id` is given by the database."""
+    def append(self, event: Event, *, key: str = "") -> None:
+        """Write one event; its `id` is given by the database. A key that is there already writes nothing."""
         values = dump(event)
         del values["id"]
         with self._db.begin() as c:
-            c.execute(journal.insert().values(**values))
+            if key and c.execute(select(journal.c.id).where(journal.c.key == key)).first():
+                return
+            c.execute(journal.insert().values(**values, key=key or None))
 
     def of(self, mission: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
-        """A mission's events in order; `after` is the id of the last one already read ('' = all missions)."""
+        """A mission's events in order ('' = all missions'); `after` is the id of the last one already read."""
         query = select(journal).where(journal.c.id > after).order_by(journal.c.id).limit(limit)
         if mission:
             query = query.where(journal.c.mission == mission)
         with self._db.begin() as c:
-            return [load(Event, dict(r)) for r in c.execute(query).mappings().all()]
+            return [_event(r) for r in c.execute(query).mappings().all()]
+
+
+def _event(row: RowMapping) -> Event:
+    return load(Event, {name: value for name, value in row.items() if name != "key"})

@@ -22,7 +22,7 @@ class Offsets:
         """Every checkpoint whose key starts with `prefix`."""
         with self._db.begin() as c:
             query = select(offsets.c.key, offsets.c.value).where(offsets.c.key.startswith(prefix, autoescape=True))
-            return {k: v for k, v in c.execute(query)}
+            return {row.key: row.value for row in c.execute(query)}
 
     def put(self, values: Mapping[str, str]) -> None:
         """Write checkpoints."""

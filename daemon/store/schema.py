@@ -67,6 +67,7 @@ journal = Table(
     Column("actor", String(100), nullable=False),
     Column("reason", Text, nullable=False),
     Column("data", JSON, nullable=False),
+    Column("key", String(200), nullable=True, unique=True),
     Index("journal_by_mission", "mission", "id"),
     Index("journal_by_time", "at_ms"),
 )
