@@ -1,0 +1,8 @@
+"""Configuration: one YAML file plus the environment, checked to the last key before anything starts."""
+
+from nightshift.daemon.config.errors import ConfigError
+from nightshift.daemon.config.load import find_config, load_config
+from nightshift.daemon.config.services import ServiceSettings
+from nightshift.daemon.config.settings import Config
+
+__all__ = ["Config", "ConfigError", "ServiceSettings", "find_config", "load_config"]

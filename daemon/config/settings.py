@@ -1,0 +1,161 @@
+"""The whole configuration as one type. Plugins bring their own `Settings`; this file only says where they stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, DirectoryPath, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from nightshift.daemon.config.services import Argv, Autonomy, ServiceSettings
+from nightshift.daemon.missions import policy
+from nightshift.daemon.model import Service
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class HttpSettings(_Section):
+    """The HTTP API and the mission-control page."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Anything but a loopback address is reachable by others: put TLS in front of it."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8700
+    """Port to listen on; 0 takes a free one."""
+    token: SecretStr | None = None
+    """The bearer token for everything that changes something. Without one such requests are refused."""
+    hosts: list[str] = []
+    """Further names this server is reached under; others are refused while it listens on a loopback address."""
+
+
+class FixersSettings(_Section):
+    """The creators of patches."""
+
+    order: list[str] = ["revert", "templates"]
+    """Which fixers draft, in this order."""
+
+
+class ReportsSettings(_Section):
+    """The morning report and the channels that carry notices."""
+
+    dir: Path | None = None
+    """Where reports are written as Markdown and HTML; default: `reports` in the state folder."""
+    cron: str = "0 7 * * *"
+    """When the report of the last night is made: minute, hour, day of month, month, day of week."""
+    timezone: str = "UTC"
+    """The time zone of `cron` and of the times in reports, for example `Europe/Berlin`."""
+    language: Literal["en", "zh"] = "en"
+    """The language of reports."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        from zoneinfo import ZoneInfo, available_timezones
+
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            from nightshift.daemon.config.errors import nearest
+
+            raise ValueError(f"no such time zone: '{value}'{nearest(value, available_timezones())}") from None
+        return value
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        if len(value.split()) != 5:
+            raise ValueError("needs five fields: minute, hour, day of month, month, day of week")
+        return value
+
+
+class RunbooksSettings(_Section):
+    """Written procedures that Nightshift may run."""
+
+    dirs: list[DirectoryPath] = []
+    """Folders of runbooks (YAML) besides those that come with Nightshift."""
+    commands: list[Argv] = []
+    """Commands that a runbook's `command` action may run, exactly as they stand here; none by default."""
+
+
+class PolicySettings(policy.Settings):
+    """What a fix may touch, and what may happen without a person."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    autonomy: Autonomy = "merge"
+    """The cap over every service's own `autonomy`; `observe` here stops every effect everywhere."""
+    deny: list[str] = []
+    """Further paths a patch may not touch (`*` and `**` allowed), besides those that are always denied: CI files,
+    hooks, secrets, lock files, test configuration."""
+    max_files: Annotated[int, Field(ge=1)] = 5
+    """The most files a patch may change."""
+    max_lines: Annotated[int, Field(ge=1)] = 200
+    """The most lines a patch may add and remove."""
+
+
+class BudgetSettings(_Section):
+    """What one mission may spend."""
+
+    mission_s: Annotated[float, Field(gt=0)] = 900.0
+    """Seconds for drafting and judging."""
+    candidates: Annotated[int, Field(ge=1)] = 20_000
+    """Candidate edits the template search may try."""
+    rounds: Annotated[int, Field(ge=1, le=10)] = 2
+    """How many times the fixers get another try with the verdicts of the round before."""
+
+
+class Config(BaseSettings):
+    """The configuration of Nightshift. Paths are relative to the file's folder; secrets are `env:NAME` or
+    `file:PATH`; every key can be set from the environment as `NIGHTSHIFT_SECTION__KEY`."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True,
+        env_prefix="NIGHTSHIFT_", env_nested_delimiter="__",
+    )  # fmt: skip
+
+    state_dir: Path = Path(".nightshift")
+    """Where the daemon keeps its database, its repositories and its reports."""
+    services: list[ServiceSettings] = []
+    """What Nightshift looks after."""
+    http: HttpSettings = HttpSettings()
+    fixers: FixersSettings = FixersSettings()
+    reports: ReportsSettings = ReportsSettings()
+    runbooks: RunbooksSettings = RunbooksSettings()
+    policy: PolicySettings = PolicySettings()
+    budget: BudgetSettings = BudgetSettings()
+
+    @field_validator("services")
+    @classmethod
+    def _names_once(cls, value: list[ServiceSettings]) -> list[ServiceSettings]:
+        names = [s.name for s in value]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"two services are called '{twice[0]}'")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the hook's signature
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_config` merged: file and environment have been read, checked and resolved by then."""
+        return (init_settings,)
+
+    def services_model(self) -> dict[str, Service]:
+        """The services by name, as the nouns the rest of the house works with."""
+        return {s.name: s.model(cap=self.policy.autonomy) for s in self.services}
+
+    @property
+    def store_path(self) -> Path:
+        """The database file."""
+        return self.state_dir / "nightshift.db"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Where reports are written."""
+        return self.reports.dir or self.state_dir / "reports"
