@@ -1,0 +1,88 @@
+"""The sandbox engines there are, and how one is chosen. Explicit: no plugin is found by magic."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nightshift.daemon.ports import EnvironmentBroke, Sandboxes, SandboxSpec
+from nightshift.sandboxes.docker import DockerSandboxes
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+_SOCKETS = ("/var/run/docker.sock", "{runtime}/docker.sock")
+_NO_ENGINE = (
+    "no sandbox engine: {why}. Run `deploy/engine start` (installs and starts Docker, or takes bubblewrap), "
+    "or install one of them yourself: `apt-get install docker.io` or `apt-get install bubblewrap`"
+)
+
+
+class Settings(BaseModel):
+    """Which engine seals untrusted code, and the limits a sandbox has unless its user asks for others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Literal["auto", "docker", "bubblewrap"] = "auto"
+    """`auto` takes Docker when it answers, else bubblewrap."""
+    docker_host: str = ""
+    """Where Docker listens (``unix:///run/docker.sock``, ``tcp://…``); empty: DOCKER_HOST, else the usual sockets."""
+    pull: bool = False
+    """Whether an image that is not on the engine may be pulled."""
+    image: str = "host"
+    """``host``: this machine's programs and Python, read-only; else the name of an image."""
+    memory_mb: int = Field(default=1024, ge=64)
+    """Memory of one sandbox, swap included."""
+    cpus: float = Field(default=2.0, gt=0)
+    """CPUs one sandbox may use."""
+    pids: int = Field(default=256, ge=16)
+    """Processes and threads in one sandbox."""
+    work_mb: int = Field(default=512, ge=16)
+    """Size of the work directory."""
+    lifetime_s: float = Field(default=900.0, gt=0)
+    """A sandbox ends by itself after this long."""
+
+    def spec(self, *, image: str = "", python: str = "") -> SandboxSpec:
+        """A sandbox spec with these limits."""
+        return SandboxSpec(image=image or self.image, python=python, memory_mb=self.memory_mb, cpus=self.cpus,
+                           pids=self.pids, work_mb=self.work_mb, lifetime_s=self.lifetime_s)  # fmt: skip
+
+
+def connect_docker(docker_host: str = "") -> APIClient:
+    """A Docker API client: the given address, else DOCKER_HOST (with its TLS settings), else the first usual socket."""
+    import docker
+    from docker.utils import kwargs_from_env
+
+    if docker_host:
+        return docker.APIClient(base_url=docker_host, version="auto", timeout=60)
+    if os.environ.get("DOCKER_HOST"):
+        return docker.APIClient(version="auto", timeout=60, **kwargs_from_env())
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "/run/user/0")
+    sockets = [path.format(runtime=runtime) for path in _SOCKETS]
+    base_url = "unix://" + next((path for path in sockets if os.path.exists(path)), sockets[0])
+    return docker.APIClient(base_url=base_url, version="auto", timeout=60)
+
+
+def _docker(settings: Settings) -> Sandboxes:
+    return DockerSandboxes(lambda: connect_docker(settings.docker_host), pull=settings.pull)
+
+
+ENGINES: Mapping[str, Callable[[Settings], Sandboxes]] = {"docker": _docker}
+
+
+def engine(settings: Settings | None = None) -> Sandboxes:
+    """The engine the settings ask for; raises `EnvironmentBroke` with one clear message when it does not answer."""
+    settings = settings or Settings()
+    wanted = list(ENGINES) if settings.engine == "auto" else [settings.engine]
+    reasons = []
+    for name in wanted:
+        made = ENGINES[name](settings)
+        health = made.probe()
+        if health.ok:
+            return made
+        made.close()
+        reasons.append(f"{name}: {health.detail}")
+    raise EnvironmentBroke(_NO_ENGINE.format(why="; ".join(reasons)))
