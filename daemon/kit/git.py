@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
 
 from nightshift.daemon.kit.run import Completed, run
 from nightshift.daemon.kit.tar import tar_of_entries
@@ -20,8 +21,14 @@ _SAFE = (
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never",
     "-c", "core.attributesFile=/dev/null", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
     "-c", "core.quotePath=false", "-c", "commit.gpgSign=false", "-c", "merge.renames=true",
-    "-c", "safe.directory=*", "-c", "uploadpack.packObjectsHook=",
+    "-c", "safe.directory=*", "-c", "uploadpack.packObjectsHook=", "-c", "core.filesRefLockTimeout=2000",
 )  # fmt: skip
+# What serves a local fetch or push runs inside the OTHER repository, with its configuration, so the doors are
+# closed there too; git drops `-c` settings on that way, and refuses repositories of another user without the first.
+_THERE = "git -c 'safe.directory=*' -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.alternateRefsCommand=:"
+_UPLOAD_PACK = f"{_THERE} upload-pack"
+_RECEIVE_PACK = f"{_THERE} -c receive.autogc=false -c gc.auto=0 receive-pack"
+_LOST = ("but expected", "reference already exists", "unable to resolve reference")
 _WHO = "Nightshift"
 _MAIL = "nightshift@localhost"
 
@@ -44,6 +51,7 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {
         **kept, "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file:https:ssh:http", "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_NO_LAZY_FETCH": "1",
         "GIT_ATTR_NOSYSTEM": "1", "GIT_AUTHOR_NAME": _WHO, "GIT_AUTHOR_EMAIL": _MAIL,
         "GIT_COMMITTER_NAME": _WHO, "GIT_COMMITTER_EMAIL": _MAIL, **extra,
     }  # fmt: skip
@@ -57,11 +65,13 @@ class BareRepo:
 
     @classmethod
     def ensure(cls, path: str | Path) -> BareRepo:
-        """Open it, or create it empty without templates or hooks."""
+        """Open it, or create it empty without templates or hooks; whole or not at all, whoever races or is killed."""
         if not (Path(path) / "HEAD").exists():
-            Path(path).mkdir(parents=True, exist_ok=True)
-            argv = ["git", *_SAFE, "init", "--bare", "--quiet", "--template=", "--initial-branch=main", str(path)]
-            _check(run(argv, timeout_s=60, env=_environment({})))
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".new-", dir=Path(path).parent) as folder:
+                argv = ["git", *_SAFE, "init", "--bare", "--quiet", "--template=", "--initial-branch=main"]
+                _check(run([*argv, f"{folder}/git"], timeout_s=60, env=_environment({})))
+                _move(f"{folder}/git", path)
         return cls(path)
 
     def run(
@@ -78,7 +88,26 @@ class BareRepo:
     def fetch(self, source: str, refspecs: Sequence[str], timeout_s: float = 600) -> None:
         """Fetch objects and refs from a path or URL; nothing of the source is executed. Raises GitError."""
         flags = ("--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--quiet", "--no-recurse-submodules")
-        _check(self.run("fetch", *flags, "--", _as_source(source), *refspecs, timeout_s=timeout_s))
+        there = _doors(source, "--upload-pack", _UPLOAD_PACK)
+        _check(self.run("fetch", *flags, *there, "--", as_source(source), *refspecs, timeout_s=timeout_s))
+
+    def remote_tip(self, source: str, ref: str, timeout_s: float = 60) -> str:
+        """Where a ref stands in another repository, '' when it isn't there. Raises GitError if that can't be read."""
+        there = _doors(source, "--upload-pack", _UPLOAD_PACK)
+        done = _check(self.run("ls-remote", "--refs", *there, "--", as_source(source), ref, timeout_s=timeout_s))
+        rows = (line.split("\t") for line in done.text().splitlines())
+        return next((row[0] for row in rows if row[1:] == [ref]), "")
+
+    def push(self, target: str, commit: str, ref: str, *, expect: str, timeout_s: float = 120) -> Completed:
+        """Move a ref of another repository from `expect` to `commit`, or nothing; a local one's hooks don't run."""
+        there = _doors(target, "--receive-pack", _RECEIVE_PACK)
+        lease = f"--force-with-lease={ref}:{expect}"
+        return self.run("push", "--no-verify", "--no-signed", "--recurse-submodules=no", lease, *there,
+                        "--", as_source(target), f"{commit}:{ref}", timeout_s=timeout_s)  # fmt: skip
+
+    def committed_at_s(self, commit: str) -> int:
+        """A commit's committer time in Unix seconds; raises GitError when there is no such commit."""
+        return int(self.out("show", "--no-patch", "--format=%ct", "--end-of-options", f"{commit}^{{commit}}"))
 
     def resolve(self, name: str) -> str:
         """Full commit id of a revision, or '' when there is none."""
@@ -102,6 +131,8 @@ class BareRepo:
         found, at = {}, 0
         for blob in ids:
             end = data.index(b"\n", at)
+            if data[at:end].endswith(b" missing"):
+                raise GitError(f"object {blob} is missing")
             size = int(data[at:end].split()[2])
             found[blob] = data[end + 1 : end + 1 + size]
             at = end + 2 + size
@@ -164,16 +195,45 @@ class BareRepo:
         return self.out("commit-tree", tree, *flags, "-F", "-", stdin=_encode(message), env=env).decode().strip()
 
     def swap(self, ref: str, new: str, old: str) -> bool:
-        """Compare-and-swap a ref; False when it no longer stands at `old` (ZERO = must not exist)."""
-        return self.run("update-ref", "--no-deref", ref, new, old).ok
+        """Compare-and-swap a ref; False when it no longer stands at `old` (ZERO = must not exist).
+
+        Raises GitError when something else stood in the way: a lock left behind, a full disk, a ref of the
+        same name as a folder.
+        """
+        done = self.run("update-ref", "--no-deref", ref, new, old)
+        why = done.stderr.decode("utf-8", "replace")
+        if not done.ok and not any(lost in why for lost in _LOST):
+            raise GitError(_why(done))
+        return done.ok
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether `older` is reachable from `newer`."""
         return self.run("merge-base", "--is-ancestor", older, newer).ok
 
 
-def _as_source(source: str) -> str:
-    return source if "://" in source or not Path(source).exists() else f"file://{Path(source).resolve()}"
+def _move(made: str, path: str | Path) -> None:
+    try:
+        os.rename(made, path)
+    except OSError as error:
+        if not (Path(path) / "HEAD").exists():
+            raise GitError(f"{path} is in the way of a new repository: {error}") from error
+
+
+def local_path(source: str) -> Path | None:
+    """The folder a source names, or None when it is a URL or an scp-like address."""
+    if source.startswith("file://"):
+        return Path(os.fsdecode(unquote_to_bytes(source.removeprefix("file://"))))
+    return Path(source) if "://" not in source and Path(source).exists() else None
+
+
+def as_source(source: str) -> str:
+    """A path as a file URL (git then copies objects instead of linking them); anything else unchanged."""
+    path = local_path(source)
+    return source if path is None else f"file://{quote(os.fsencode(path.resolve()))}"
+
+
+def _doors(source: str, flag: str, program: str) -> tuple[str, ...]:
+    return () if local_path(source) is None else (f"{flag}={program}",)
 
 
 def _entry(line: bytes) -> Entry:
@@ -188,5 +248,12 @@ def _encode(text: str) -> bytes:
 
 def _check(done: Completed) -> Completed:
     if not done.ok:
-        raise GitError(done.why())
+        raise GitError(_why(done))
     return done
+
+
+def _why(done: Completed) -> str:
+    """Git's own first complaint; its last line is often only advice."""
+    lines = [line.strip() for line in done.stderr.decode("utf-8", "replace").splitlines()]
+    told = (line for line in lines if line.startswith(("fatal:", "error:", "! [")))
+    return done.why() if done.ended != "exited" else next(told, done.why())
