@@ -1,0 +1,126 @@
+"""The durable engine: the only module that knows DBOS. Why it was chosen and how it must be set up: docs/decisions.
+
+Measured traps built in here: a pinned application version (an upgrade must not orphan missions), JSON values
+(pickles are code), WAL, unlimited recovery attempts, workflows always enqueued, async so that waiting costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dbos import DBOS, SetWorkflowID
+from dbos._error import DBOSNonExistentWorkflowError
+from dbos._serialization import Serializer
+
+from nightshift.daemon.missions.durable import Json
+from nightshift.daemon.missions.heal import Heal
+from nightshift.daemon.missions.steps import Steps
+
+if TYPE_CHECKING:
+    from dbos import DBOSConfig
+
+APPLICATION_VERSION = "missions-1"
+QUEUE = "missions"
+TOPIC = "signals"
+POLL_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class JsonSerializer(Serializer):
+    """Plain JSON; anything else is refused when it is written, not when it is read."""
+
+    def serialize(self, data: Any) -> str:
+        return json.dumps(data, default=_error)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        value = json.loads(serialized_data)
+        if isinstance(value, dict) and "__error__" in value:
+            return RuntimeError(value["__error__"])
+        return value
+
+    def name(self) -> str:
+        return "nightshift_json"
+
+
+def _error(value: Any) -> Any:
+    if isinstance(value, BaseException):
+        return {"__error__": f"{type(value).__name__}: {value}"}
+    raise TypeError(f"{type(value).__name__} is not JSON: steps take and return plain values")
+
+
+class _Run:
+    """`Durable` over DBOS, inside one workflow."""
+
+    async def step(self, name: str, work: Callable[..., Json], *args: Any) -> Json:
+        async def in_thread() -> Json:
+            return await asyncio.to_thread(work, *args)
+
+        return await DBOS.run_step_async({"name": name}, in_thread)
+
+    async def receive(self, timeout_s: float) -> Mapping[str, str] | None:
+        message = await DBOS.recv_async(TOPIC, timeout_seconds=timeout_s)
+        return message if isinstance(message, dict) else None
+
+    async def sleep(self, seconds: float) -> None:
+        await DBOS.sleep_async(seconds)
+
+
+class Engine:
+    """Runs missions durably. One per process; `launch` also resumes what a killed process left."""
+
+    def __init__(self, path: Path, node: str, steps: Steps, *, poll_s: float = POLL_S) -> None:
+        _enable_wal(path)
+        config: DBOSConfig = {
+            "name": "nightshift",
+            "system_database_url": f"sqlite:///{path}",
+            "application_version": APPLICATION_VERSION,
+            "executor_id": node,
+            "serializer": JsonSerializer(),
+            "log_level": "WARNING",
+            "enable_otlp": False,
+        }
+        self._poll_s = poll_s
+        DBOS(config=config)
+        self._workflow = DBOS.workflow(name="heal", max_recovery_attempts=None)(_workflow(steps))
+
+    def launch(self) -> None:
+        """Start the engine and take up unfinished missions."""
+        DBOS.launch()
+        DBOS.register_queue(QUEUE, polling_interval_sec=self._poll_s)
+
+    def start(self, mission: str) -> None:
+        """Get-or-create the mission's run."""
+        with SetWorkflowID(mission):
+            DBOS.enqueue_workflow(QUEUE, self._workflow, mission)
+
+    def signal(self, mission: str, verb: str, actor: str, reason: str) -> None:
+        """Send a human signal to a mission; raises KeyError when there is no such run."""
+        try:
+            DBOS.send(mission, {"verb": verb, "actor": actor, "reason": reason}, TOPIC)
+        except DBOSNonExistentWorkflowError as error:
+            raise KeyError(mission) from error
+
+    def close(self, wait_s: int = 0) -> None:
+        """Stop; running steps are checkpointed where they stand and resumed by the next launch."""
+        DBOS.destroy(workflow_completion_timeout_sec=wait_s)
+
+
+def _workflow(steps: Steps) -> Callable[[str], Any]:
+    async def heal(mission: str) -> Json:
+        return await Heal(_Run(), steps, mission, rounds=steps.parts.budget.rounds).run()
+
+    return heal
+
+
+def _enable_wal(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()

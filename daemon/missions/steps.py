@@ -1,0 +1,57 @@
+"""All steps of a mission in one object, and those that end it or make it wait."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nightshift.daemon.kit.ids import stable_id
+from nightshift.daemon.missions import wording
+from nightshift.daemon.missions.durable import Json
+from nightshift.daemon.missions.steps_mending import MendingSteps
+from nightshift.daemon.missions.steps_shipping import ShippingSteps
+from nightshift.daemon.model import IncidentState, Stage
+
+
+class Steps(MendingSteps, ShippingSteps):
+    """All steps over one set of parts."""
+
+    def finish(self, mission: str, stage: str, reason: str) -> Json:
+        """The end: mission, incident, journal, track record and one notice, in one transaction."""
+        end = Stage(stage)
+        state = {Stage.HEALED: IncidentState.HEALED, Stage.DISMISSED: IncidentState.DISMISSED}.get(
+            end, IncidentState.ESCALATED
+        )
+        now = self.parts.clock.now_ms()
+        current = self.mission_of(mission)
+        with self.parts.store.transaction():
+            self.parts.store.missions.move(mission, end, reason, now)
+            self.parts.store.missions.set(mission, spent_s=(now - current.started_at_ms) / 1000)
+            self.parts.store.incidents.set_state(current.incident, state)
+            self.journal(mission, end, "mission", reason, {}, key=f"{mission}:finish")
+            self.tell(wording.ended(self.mission_of(mission), self.incident_of(mission), self.events_of(mission)))
+        self._settle(mission, end)
+        return {"stage": stage, "reason": reason}
+
+    def pause(self, mission: str, signal: Mapping[str, str]) -> Json:
+        """Stand still until a person says resume."""
+        self.parts.store.missions.set(mission, paused=True)
+        self.say(mission, f"paused by {signal['actor']}: {signal['reason']}", actor=signal["actor"])
+        return {}
+
+    def resume(self, mission: str, signal: Mapping[str, str]) -> Json:
+        """Go on, or act on the answer."""
+        self.parts.store.missions.set(mission, paused=False)
+        self.say(mission, f"{signal['verb']} by {signal['actor']}: {signal['reason']}", actor=signal["actor"])
+        return {}
+
+    def _settle(self, mission: str, end: Stage) -> None:
+        outcome = {Stage.HEALED: "healed", Stage.ROLLED_BACK: "rolled_back"}.get(end)
+        verdicts = [e.data["verdict"] for e in self.events_of(mission) if "verdict" in e.data]
+        accepted = [v for v in verdicts if v["judgement"] == "accepted"]
+        if outcome and accepted:
+            self.remember(mission, accepted[-1]["patch"]["fixer"], accepted[-1]["patch"]["kind"], outcome)
+
+
+def mission_id(incident: str) -> str:
+    """The mission of an incident: one each, so the id follows from it."""
+    return stable_id("mis", incident)

@@ -1,0 +1,84 @@
+"""Steps from evidence to an accepted patch. Each takes and returns plain JSON and may run twice."""
+
+from __future__ import annotations
+
+import time
+
+from nightshift.daemon.missions import arbiter, mending
+from nightshift.daemon.missions.durable import Json
+from nightshift.daemon.missions.record import Record, as_object, breakable
+from nightshift.daemon.model import Case, Patch, Reproduction, Stage, Verdict, dump, load
+from nightshift.daemon.ports import Budget, EnvironmentBroke, Refused
+
+
+class MendingSteps(Record):
+    """Gather, reproduce, draft, judge, choose."""
+
+    @breakable
+    def gather(self, mission: str, number: int) -> Json:
+        """Bring the repository up to date and turn the incident's frames into suspects in its tree."""
+        self.enter(mission, Stage.GATHERING, "reading the evidence", round=number)
+        incident, service = self.incident_of(mission), self.service_of(mission)
+        try:
+            repo = self.parts.forge.sync(service)
+        except Refused as error:
+            raise EnvironmentBroke(str(error)) from error
+        case = mending.open_case(mission, service, repo, self.parts.forge.head(service), incident.signal)
+        self.hand_off(mission, f"{len(case.diagnosis.frames)} frame(s) in the repository at {case.base[:12]}",
+                      {"base": case.base, "diagnosis": dump(case.diagnosis)})  # fmt: skip
+        return as_object(dump(case))
+
+    @breakable
+    def reproduce(self, mission: str, case: Json) -> Json:
+        """Red first."""
+        self.enter(mission, Stage.REPRODUCING, "making it fail in a sandbox")
+        red = self.parts.reproducer.reproduce(load(Case, case), self.note(mission, "reproduce"))
+        data = {k: v for k, v in dump(red).items() if k != "baseline"}
+        self.hand_off(mission, f"red by {red.kind}" if mending.is_red(red) else f"not red: {red.reason}", data)
+        return as_object(dump(red))
+
+    @breakable
+    def plan(self, mission: str, case: Json) -> Json:
+        """The order of fixers, from their track record with this kind of exception."""
+        tally = self.parts.store.memory.tally(case["diagnosis"]["exception"])
+        fixers = arbiter.order([f.name for f in self.parts.fixers], tally)
+        self.enter(mission, Stage.DRAFTING, "fixers: " + ", ".join(fixers))
+        return {"fixers": fixers}
+
+    @breakable
+    def draft(self, mission: str, case: Json, fixer: str) -> Json:
+        """What one fixer proposes, best first."""
+        self.enter(mission, Stage.DRAFTING, f"{fixer} is drafting")
+        chosen = next(f for f in self.parts.fixers if f.name == fixer)
+        limits = self.parts.budget
+        budget = Budget(deadline=time.monotonic() + limits.mission_s / len(self.parts.fixers),
+                        candidates=limits.candidates, patches=limits.patches)  # fmt: skip
+        note = self.note(mission, fixer)
+        patches = list(mending.draft(chosen, load(Case, case), self.parts.reproducer, budget, note))
+        drafts = [{"id": p.id, "rationale": p.rationale} for p in patches]
+        self.hand_off(mission, f"{fixer} drafted {len(patches)} patch(es)", {"fixer": fixer, "patches": drafts})
+        if not patches:
+            self.remember(mission, fixer, "", "no_patch")
+        return {"patches": [dump(p) for p in patches]}
+
+    @breakable
+    def judge(self, mission: str, case: Json, patch: Json) -> Json:
+        """The independent tester's verdict on one patch."""
+        self.enter(mission, Stage.JUDGING, f"judging {patch['fixer']}'s patch {patch['id']}")
+        drafted = load(Patch, patch)
+        verdict = self.parts.tester.judge(load(Case, case), drafted, self.note(mission, "tester"))
+        if verdict.judgement == "unjudged":
+            raise EnvironmentBroke(verdict.reason)
+        self.hand_off(mission, f"{verdict.judgement}: {verdict.reason}", {"verdict": dump(verdict)})
+        if verdict.judgement == "rejected":
+            self.remember(mission, drafted.fixer, drafted.kind, "rejected")
+        return as_object(dump(verdict))
+
+    @breakable
+    def choose(self, mission: str, case: Json, accepted: list[Json]) -> Json:
+        """The arbiter's choice, or none."""
+        verdicts = [load(Verdict, a["verdict"]) for a in accepted]
+        plausible = sum(int(a["plausible"]) for a in accepted)
+        choice = arbiter.choose(verdicts, plausible, load(Reproduction, case["reproduction"]))
+        self.say(mission, choice.reason, actor="arbiter")
+        return {"verdict": dump(choice.verdict) if choice.verdict else None, "reason": choice.reason}
