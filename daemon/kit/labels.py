@@ -1,9 +1,8 @@
-"""Names that Nightshift writes on containers, known to those who make them and those who must look past them."""
+"""Names on containers, known both to those who write them and to those who look at them."""
 
 from __future__ import annotations
 
-PREFIX = "nightshift."
 SANDBOX = "nightshift.sandbox"
-"""Carried by every container that is one of Nightshift's own sandboxes; monitors look past those."""
+"""Prefix of the labels of Nightshift's own sandboxes; monitors look past every container that has one."""
 SERVICE = "nightshift.service"
 """Set by people: the container belongs to the service of that name."""

@@ -1,0 +1,276 @@
+"""The cluster monitor and the official client against an HTTP server that behaves like the Kubernetes API."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("kmock")
+from kmock._internal.apps import Server
+from kmock._internal.k8s import KubernetesEmulator, KubernetesError
+
+from nightshift.daemon.kit.clock import ManualClock, SystemClock
+from nightshift.monitors import kubernetes
+from nightshift.monitors.testing import ListSink, watching
+
+PODS = "/api/v1/pods"
+ERROR = {"reason": "Error", "exitCode": 1, "finishedAt": "2026-01-02T03:04:05Z"}
+KILLED = {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-01-02T03:04:05Z"}
+LOOPING = {"waiting": {"reason": "CrashLoopBackOff"}}
+NOW = ManualClock(1_767_323_050_000)
+
+
+def pod(name, state=None, last=None, restarts=0, version="1", labels=None):
+    row = {
+        "name": "web", "restartCount": restarts, "state": state or {"running": {}},
+        "lastState": {"terminated": last} if last else {},
+    }  # fmt: skip
+    meta = {
+        "name": name, "namespace": "prod", "uid": f"uid-{name}", "resourceVersion": version,
+        "labels": {"app": "shop"} if labels is None else labels,
+    }  # fmt: skip
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "status": {"containerStatuses": [row]}}
+
+
+def listing(*pods, version="10"):
+    return {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": version}, "items": list(pods)}
+
+
+def event(kind, thing):
+    return {"type": kind, "object": thing}
+
+
+GONE = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
+
+
+def answered(step):
+    """A number in a script is an error status."""
+    if isinstance(step, int):
+        raise KubernetesError(status=step, reason="Scripted", message="as the test says")
+    return step
+
+
+class Cluster:
+    """kmock in a thread of its own. `lists` and `watches` are scripts: the last entry is served for ever."""
+
+    def __init__(self, folder):
+        self.lists, self.watches, self.requests = [listing()], [["hold"]], []
+        self.log_answer = b"ValueError: out of stock\n"
+        self._counts = {"list": 0, "watch": 0}
+        self._ready, self._loop = threading.Event(), asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+        self.kubeconfig = folder / "kubeconfig"
+        self.kubeconfig.write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+            "clusters": [{"name": "k", "cluster": {"server": self.url}}],
+            "users": [{"name": "u", "user": {"token": "t"}}],
+        }))  # fmt: skip
+
+    async def _serve(self):
+        self._end = asyncio.Event()
+        async with KubernetesEmulator() as api, Server(api) as server:
+            api["get /api/v1/pods"] << self._answer
+            api["get /api/v1/namespaces/prod/pods"] << self._answer
+            api["get /api/v1/namespaces/test/pods"] << self._answer
+            api["get /api/v1/namespaces/prod/pods/a/log"] << self._log
+            self.url = str(server.url).rstrip("/")
+            self._ready.set()
+            await self._end.wait()
+
+    def _log(self, request):
+        self.requests.append(("log", dict(request.params)))
+        return answered(self.log_answer)
+
+    def _answer(self, request):
+        verb = "watch" if request.params.get("watch") else "list"
+        self.requests.append((verb, {**request.params, "path": request.url.path}))
+        script = self.watches if verb == "watch" else self.lists
+        step = script[min(self._counts[verb], len(script) - 1)]
+        self._counts[verb] += 1
+        return self._stream(step) if isinstance(step, list) else answered(step)
+
+    async def _stream(self, events):
+        yield b""
+        for item in events:
+            if item == "hold":
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._end.wait(), 30)
+            elif item == "drop":
+                raise ConnectionResetError
+            else:
+                yield item if isinstance(item, bytes) else json.dumps(item).encode() + b"\n"
+
+    def count(self, verb):
+        return sum(1 for v, _ in self.requests if v == verb)
+
+    def close(self):
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(10)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    made = Cluster(tmp_path)
+    yield made
+    made.close()
+
+
+def monitor(cluster, clock=NOW, **more):
+    settings = kubernetes.Settings.model_validate({"kubeconfig": cluster.kubeconfig, **more})
+    return kubernetes.create(settings, {}, clock)
+
+
+def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "never happened"
+        time.sleep(0.02)
+
+
+def test_a_crash_loop_found_by_listing_comes_with_the_log_of_the_dead_container(cluster):
+    cluster.lists = [listing(pod("a", LOOPING, ERROR, restarts=4), pod("fine"))]
+    sink = ListSink()
+    with watching(monitor(cluster), sink):
+        sink.wait(lambda s: len(s.signals) == 1)
+        until(lambda: cluster.count("watch") >= 1)
+    [signal] = sink.signals
+    assert (signal.kind, signal.service, signal.title) == ("crash_loop", "shop", "container web crashes in a loop")
+    assert signal.sample == "ValueError: out of stock\n" and signal.labels["pod"] == "a"
+    assert "prod/a: Error, exit code 1, death number 5" in signal.message
+    [asked] = [params for verb, params in cluster.requests if verb == "log"]
+    assert asked["previous"].lower() == "true" and (asked["container"], asked["tailLines"]) == ("web", "60")
+
+
+def test_a_kill_for_memory_seen_by_watching_is_told_once_in_all_its_states(cluster):
+    states = [
+        pod("a", {"terminated": KILLED}, restarts=0, version="11"),
+        pod("a", {"running": {}}, KILLED, restarts=1, version="12"),
+        pod("a", LOOPING, KILLED, restarts=1, version="13"),
+    ]
+    cluster.lists = [listing(pod("a"))]
+    cluster.watches = [[event("MODIFIED", s) for s in states] + ["hold"]]
+    sink = ListSink()
+    with watching(monitor(cluster), sink):
+        sink.wait(lambda s: len(s.signals) == 2)
+    assert [s.kind for s in sink.received] == ["oom", "oom"]
+    assert [s.key for s in sink.received] == ["kubernetes:uid-a:web:1", "kubernetes:uid-a:web:2"]
+
+
+def test_growing_restarts_count_before_kubelet_calls_it_a_loop(cluster):
+    grown = [pod("a", {"running": {}}, ERROR, restarts=n, version=str(10 + n)) for n in (1, 2, 3)]
+    cluster.lists = [listing(pod("a"))]
+    cluster.watches = [[event("MODIFIED", s) for s in grown] + ["hold"]]
+    sink = ListSink()
+    with watching(monitor(cluster, restarts=3), sink):
+        sink.wait(lambda s: len(s.signals) == 1)
+    assert [s.key for s in sink.received] == ["kubernetes:uid-a:web:3"]
+
+
+def test_a_restart_of_the_daemon_doubles_nothing(cluster):
+    cluster.lists = [listing(pod("a", LOOPING, ERROR, restarts=4))]
+    sink = ListSink()
+    for _ in range(3):
+        before = cluster.count("watch")
+        with watching(monitor(cluster), sink):
+            until(lambda before=before: cluster.count("watch") > before)
+    assert len(sink.received) == 1 and cluster.count("list") == 3
+
+
+def test_old_deaths_are_history(cluster):
+    cluster.lists = [listing(pod("a", {"running": {}}, KILLED, restarts=1))]
+    cluster.watches = [[event("MODIFIED", pod("b", {"terminated": KILLED})), "hold"]]
+    sink = ListSink()
+    with watching(monitor(cluster, SystemClock()), sink):  # the deaths are of January 2026, long before
+        until(lambda: cluster.count("watch") >= 1)
+    assert sink.received == []
+
+
+@pytest.mark.parametrize("how", ["event", "status"])
+def test_410_lists_again(cluster, how, caplog):
+    caplog.set_level(logging.INFO)
+    cluster.lists = [listing(pod("a")), listing(pod("a", LOOPING, ERROR, restarts=1), version="77")]
+    expired = [event("ERROR", GONE)] if how == "event" else 410
+    cluster.watches = [expired, ["hold"]]
+    sink = ListSink()
+    with watching(monitor(cluster), sink):
+        sink.wait(lambda s: len(s.signals) == 1)
+        until(lambda: cluster.count("watch") == 2)
+    versions = [p["resourceVersion"] for v, p in cluster.requests if v == "watch"]
+    assert versions == ["10", "77"] and "listing again" in caplog.text
+
+
+def test_a_dropped_watch_goes_on_behind_the_last_event_without_listing_again(cluster):
+    bookmark = event("BOOKMARK", {"kind": "Pod", "metadata": {"resourceVersion": "42"}})
+    cluster.watches = [
+        [event("MODIFIED", pod("a", LOOPING, ERROR, restarts=1, version="11")), bookmark, b'{"type": "MODI', "drop"],
+        [event("MODIFIED", pod("a", LOOPING, ERROR, restarts=2, version="43")), "hold"],
+    ]
+    sink = ListSink()
+    with watching(monitor(cluster), sink):
+        sink.wait(lambda s: len(s.signals) == 2)
+    versions = [p["resourceVersion"] for v, p in cluster.requests if v == "watch"]
+    assert versions[:2] == ["10", "42"] and cluster.count("list") == 1
+
+
+@pytest.mark.parametrize(("verb", "where"), [("list", "lists"), ("watch", "watches")])
+def test_a_missing_right_is_named(cluster, verb, where, caplog):
+    setattr(cluster, where, [403])
+    sink = ListSink()
+    with watching(monitor(cluster, namespaces=("prod",)), sink):
+        until(lambda: cluster.count(verb) >= 3)
+    line = f"kubernetes prod: may not {verb} pods: grant verb '{verb}' on 'pods' with a Role in prod"
+    assert caplog.text.count(line) == 1, "one line for one state, however often it was tried"
+
+
+def test_no_right_to_read_logs_costs_the_sample_only(cluster, caplog):
+    cluster.log_answer = 403
+    cluster.lists = [listing(pod("a", LOOPING, ERROR, restarts=4))]
+    sink = ListSink()
+    with watching(monitor(cluster), sink):
+        sink.wait(lambda s: len(s.signals) == 1)
+    assert sink.signals[0].sample == "" and "grant verb 'get' on 'pods/log'" in caplog.text
+
+
+def test_namespaces_and_selector_reach_the_server(cluster):
+    sink = ListSink()
+    with watching(monitor(cluster, namespaces=("prod", "test"), label_selector="team=x"), sink):
+        until(lambda: cluster.count("watch") >= 2)
+    asked = {(v, p["path"], p["labelSelector"]) for v, p in cluster.requests}
+    assert asked == {(v, f"/api/v1/namespaces/{n}/pods", "team=x") for v in ("list", "watch") for n in ("prod", "test")}
+
+
+@pytest.mark.parametrize("garbage", [[b"not json\n"], [event("MODIFIED", None)], [{"no": "type"}], 500, b"<html>"])
+def test_nonsense_from_the_server_is_survived(cluster, garbage):
+    cluster.watches = [garbage, [event("MODIFIED", pod("a", LOOPING, ERROR, restarts=1)), "hold"]]
+    sink = ListSink()
+    with watching(monitor(cluster), sink):
+        sink.wait(lambda s: len(s.signals) == 1)
+
+
+def test_no_cluster_is_a_state(tmp_path, caplog):
+    settings = kubernetes.Settings(kubeconfig=tmp_path / "none")
+    with watching(kubernetes.create(settings, {}, SystemClock()), ListSink()):
+        until(lambda: "no usable configuration" in caplog.text)
+
+
+def test_a_failing_sink_ends_every_watch(cluster):
+    cluster.lists = [listing(pod("a", LOOPING, ERROR, restarts=4))]
+
+    class Full(ListSink):
+        def __call__(self, signals, checkpoints=None):
+            raise OSError("disk full")
+
+    def run():
+        with watching(monitor(cluster, namespaces=("prod", "test")), Full()):
+            until(lambda: cluster.count("list") >= 2)
+            time.sleep(1.5)
+
+    with pytest.raises(OSError, match="disk full"):
+        run()
