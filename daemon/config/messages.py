@@ -17,7 +17,7 @@ _KINDS = {
     "string_type": "must be text", "int_type": "must be a whole number", "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number", "float_type": "must be a number", "float_parsing": "must be a number",
     "bool_type": "must be true or false", "bool_parsing": "must be true or false", "list_type": "must be a list",
-    "tuple_type": "must be a list or one line of text", "dict_type": "must be a mapping of keys to values",
+    "tuple_type": "must be a list", "dict_type": "must be a mapping of keys to values",
     "model_type": "must be a mapping of keys to values", "path_type": "must be a path",
     "model_attributes_type": "must be a mapping of keys to values",
 }  # fmt: skip

@@ -46,7 +46,7 @@ class ServiceSettings(BaseModel):
     """What sandboxes are made of: `host` (this machine's interpreter, read-only, nothing pulled) or an image's name."""
     python: Path | None = None
     """The interpreter that has the service's dependencies, for the `host` image; empty: Nightshift's own."""
-    logs: list[Path] = []
+    logs: tuple[Path, ...] = ()
     """Log files to watch; `*` and `**` are allowed."""
     deploy: Argv = ()
     """The command that ships the merged commit. It gets NIGHTSHIFT_COMMIT and NIGHTSHIFT_SERVICE. Empty: no deploy."""

@@ -26,14 +26,14 @@ class HttpSettings(_Section):
     """Port to listen on; 0 takes a free one."""
     token: SecretStr | None = None
     """The bearer token for everything that changes something. Without one such requests are refused."""
-    hosts: list[str] = []
+    hosts: tuple[str, ...] = ()
     """Further names this server is reached under; others are refused while it listens on a loopback address."""
 
 
 class FixersSettings(_Section):
     """The creators of patches."""
 
-    order: list[str] = ["revert", "templates"]
+    order: tuple[str, ...] = ("revert", "templates")
     """Which fixers draft, in this order."""
 
 
@@ -73,9 +73,9 @@ class ReportsSettings(_Section):
 class RunbooksSettings(_Section):
     """Written procedures that Nightshift may run."""
 
-    dirs: list[DirectoryPath] = []
+    dirs: tuple[DirectoryPath, ...] = ()
     """Folders of runbooks (YAML) besides those that come with Nightshift."""
-    commands: list[Argv] = []
+    commands: tuple[Argv, ...] = ()
     """Commands that a runbook's `command` action may run, exactly as they stand here; none by default."""
 
 
@@ -86,7 +86,7 @@ class PolicySettings(policy.Settings):
 
     autonomy: Autonomy = "merge"
     """The cap over every service's own `autonomy`; `observe` here stops every effect everywhere."""
-    deny: list[str] = []
+    deny: tuple[str, ...] = ()
     """Further paths a patch may not touch (`*` and `**` allowed), besides those that are always denied: CI files,
     hooks, secrets, lock files, test configuration."""
     max_files: Annotated[int, Field(ge=1)] = 5
@@ -117,7 +117,7 @@ class Config(BaseSettings):
 
     state_dir: Path = Path(".nightshift")
     """Where the daemon keeps its database, its repositories and its reports."""
-    services: list[ServiceSettings] = []
+    services: tuple[ServiceSettings, ...] = ()
     """What Nightshift looks after."""
     http: HttpSettings = HttpSettings()
     fixers: FixersSettings = FixersSettings()
@@ -128,7 +128,7 @@ class Config(BaseSettings):
 
     @field_validator("services")
     @classmethod
-    def _names_once(cls, value: list[ServiceSettings]) -> list[ServiceSettings]:
+    def _names_once(cls, value: tuple[ServiceSettings, ...]) -> tuple[ServiceSettings, ...]:
         names = [s.name for s in value]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:

@@ -1,0 +1,50 @@
+"""Printing: JSON for programs, tables for people; colours only on a terminal and never under NO_COLOR."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from nightshift.daemon.kit.redact import redact
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def console() -> Console:
+    """Where people read. Off a terminal lines are not wrapped, so that grep and awk work."""
+    from rich.console import Console
+
+    return Console(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else 10_000)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], styles: Iterable[str] = ()) -> None:
+    """A plain table; `styles` colours its rows in turn. Text is printed as it is, never read as markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for head in heads:
+        drawn.add_column(head, overflow="fold")
+    style_of = iter(styles)
+    for row in rows:
+        drawn.add_row(*(Text(plain(cell)) for cell in row), style=next(style_of, None))
+    console().print(drawn)
+
+
+def plain(text: str) -> str:
+    """Text from logs and repositories without terminal escapes or secrets."""
+    return redact("".join(c if c.isprintable() or c in "\n\t" else "�" for c in text))
+
+
+def at(ms: int) -> str:
+    """A moment in this machine's time zone, to the second."""
+    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S") if ms else ""
