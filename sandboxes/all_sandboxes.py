@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from nightshift.daemon.ports import EnvironmentBroke, Sandboxes, SandboxSpec
+from nightshift.sandboxes.bubblewrap import BubblewrapSandboxes
 from nightshift.sandboxes.docker import DockerSandboxes
 
 if TYPE_CHECKING:
@@ -70,7 +71,10 @@ def _docker(settings: Settings) -> Sandboxes:
     return DockerSandboxes(lambda: connect_docker(settings.docker_host), pull=settings.pull)
 
 
-ENGINES: Mapping[str, Callable[[Settings], Sandboxes]] = {"docker": _docker}
+ENGINES: Mapping[str, Callable[[Settings], Sandboxes]] = {
+    "docker": _docker,
+    "bubblewrap": lambda _: BubblewrapSandboxes(),
+}
 
 
 def engine(settings: Settings | None = None) -> Sandboxes:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from selectors import SelectorKey
 
 _CHUNK = 65536
+_POLL_S = 0.1
+_DRAIN_S = 0.2
+_ASK_S = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,7 @@ class _Pump:
         self.child, self.left, self.cap, self.on_line = child, memoryview(stdin), cap, on_line
         self.buffers: dict[str, bytearray] = {"out": bytearray(), "err": bytearray()}
         self.tail = bytearray()
+        self.gone_at = 0.0
         self.selector = selectors.DefaultSelector()
         for name, pipe in (("out", child.stdout), ("err", child.stderr)):
             self._register(pipe, selectors.EVENT_READ, name)
@@ -61,12 +65,17 @@ class _Pump:
             os.set_blocking(pipe.fileno(), False)
             self.selector.register(pipe, event, name)
 
-    def until(self, deadline: float) -> str:
+    def until(self, deadline: float, stop: Callable[[], str] | None = None) -> str:
+        ask_at = 0.0
         while self.selector.get_map():
-            wait = deadline - time.monotonic()
-            if wait <= 0:
+            now = time.monotonic()
+            if now >= deadline:
                 return "timeout"
-            for key, _ in self.selector.select(min(wait, 1.0)):
+            if stop and now >= ask_at:
+                ask_at = now + _ASK_S
+                if word := stop():
+                    return word
+            for key, _ in self.selector.select(min(deadline - now, _ASK_S if stop else 1.0)):
                 self._serve(key)
             if max(map(len, self.buffers.values())) > self.cap:
                 return "output"
@@ -117,20 +126,23 @@ def run(
     stdin: bytes = b"",
     max_output: int = 64 << 20,
     on_line: Callable[[bytes], None] | None = None,
+    pass_fds: Sequence[int] = (),
+    stop: Callable[[], str] | None = None,
 ) -> Completed:
     """Run a command to its end, the time-out or the output cap; its whole process group dies with it.
 
     `env` replaces the environment (None inherits). `on_line` gets each stdout line as it comes.
-    Raises FileNotFoundError when the program does not exist.
+    `pass_fds` stay open in the child. `stop` is asked about four times a second; the first word that isn't empty
+    ends the run with that word as `ended`. Raises FileNotFoundError when the program does not exist.
     """
     start = time.monotonic()
     child = subprocess.Popen(
         argv, cwd=cwd, env=None if env is None else dict(env), start_new_session=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=tuple(pass_fds),
     )  # fmt: skip
     pump = _Pump(child, stdin, max_output, on_line)
     try:
-        ended = pump.until(start + timeout_s)
+        ended = pump.until(start + timeout_s, stop)
         ended = _reap(child, ended, start + timeout_s)
     finally:
         _kill_group(child)
