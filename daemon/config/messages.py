@@ -67,7 +67,7 @@ def _text(detail: ErrorDetails, place: Place, here: shape.Options, parent: shape
         return "missing; it is needed here"
     if kind.startswith("path_not"):
         return _no_path(Path(str(given)), "folder" if "directory" in kind else "file")
-    if kind in ("literal_error", "union_tag_invalid"):
+    if kind in ("literal_error", "enum", "union_tag_invalid"):
         return f"'{_shown(given, here)}' is not known here{nearest(str(given), shape.literals(here))}"
     if kind in _KINDS:
         return f"{_KINDS[kind]}, not {_described(given, here)}"

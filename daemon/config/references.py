@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nightshift.daemon.config.errors import Place, Problem, nearest
-from nightshift.daemon.config.shape import Options, is_path, is_secret
+from nightshift.daemon.config.shape import Options, is_path, is_secret, is_section
 from nightshift.daemon.kit.redact import register_secret
 
 UNSET = "https://unset.invalid/"
@@ -29,6 +29,8 @@ class References:
 
     def __call__(self, value: Any, here: Options, place: Place) -> Any:
         """The value to use for a raw one."""
+        if value is None and is_section(here):
+            return {}  # a section whose keys are all commented out
         if is_secret(here) and value is not None:
             return self._secret(str(value), place)
         if is_path(here) and isinstance(value, str) and "://" not in value:

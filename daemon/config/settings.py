@@ -9,8 +9,14 @@ from pydantic import BaseModel, ConfigDict, DirectoryPath, Field, SecretStr, fie
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from nightshift.daemon.config.services import Argv, Autonomy, ServiceSettings
+from nightshift.daemon.forges.local import Settings as LocalForge
 from nightshift.daemon.missions import policy
+from nightshift.daemon.missions.parts import Budget
 from nightshift.daemon.model import Service
+from nightshift.monitors.docker import Settings as Docker
+from nightshift.monitors.kubernetes import Settings as Kubernetes
+from nightshift.monitors.prometheus import Settings as Prometheus
+from nightshift.sandboxes.all_sandboxes import Settings as Sandbox
 
 
 class _Section(BaseModel):
@@ -95,15 +101,24 @@ class PolicySettings(policy.Settings):
     """The most lines a patch may add and remove."""
 
 
-class BudgetSettings(_Section):
-    """What one mission may spend."""
+class MonitorsSettings(_Section):
+    """Which monitors run; a section that is there, even an empty one, turns its monitor on. Log files are named at
+    their service and need nothing here."""
 
-    mission_s: Annotated[float, Field(gt=0)] = 900.0
-    """Seconds for drafting and judging."""
-    candidates: Annotated[int, Field(ge=1)] = 20_000
-    """Candidate edits the template search may try."""
-    rounds: Annotated[int, Field(ge=1, le=10)] = 2
-    """How many times the fixers get another try with the verdicts of the round before."""
+    prometheus: Prometheus | None = None
+    """Rules over metrics."""
+    kubernetes: Kubernetes | None = None
+    """Pods that crash or run out of memory."""
+    docker: Docker | None = None
+    """Containers that die or run out of memory."""
+
+
+class ForgeSettings(_Section):
+    """Where pull requests live."""
+
+    kind: Literal["local"] = "local"
+    """`local`: bare repositories in the state folder; merges go back to the service's repository."""
+    local: LocalForge = LocalForge()
 
 
 class Config(BaseSettings):
@@ -124,7 +139,10 @@ class Config(BaseSettings):
     reports: ReportsSettings = ReportsSettings()
     runbooks: RunbooksSettings = RunbooksSettings()
     policy: PolicySettings = PolicySettings()
-    budget: BudgetSettings = BudgetSettings()
+    budget: Budget = Budget()
+    monitors: MonitorsSettings = MonitorsSettings()
+    sandbox: Sandbox = Sandbox()
+    forge: ForgeSettings = ForgeSettings()
 
     @field_validator("services")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -35,7 +36,7 @@ def below(here: Options, key: str | int) -> Options:
 
 def _below(option: Any, key: str | int) -> Options:
     origin, args = get_origin(option), get_args(option)
-    if _is_model(option):
+    if is_model(option):
         field = option.model_fields.get(key) or next((f for f in option.model_fields.values() if f.alias == key), None)
         return options(field.annotation) if field else ()
     if isinstance(origin, type) and args:
@@ -48,12 +49,14 @@ def _below(option: Any, key: str | int) -> Options:
 
 def names(here: Options) -> set[str]:
     """The keys that are valid at a place."""
-    return {f.alias or name for option in here if _is_model(option) for name, f in option.model_fields.items()}
+    return {f.alias or name for option in here if is_model(option) for name, f in option.model_fields.items()}
 
 
 def literals(here: Options) -> set[str]:
     """The words that are valid at a place, when it takes one of a few."""
-    return {str(value) for option in here if _is_literal(option) for value in get_args(option)}
+    words = {str(value) for option in here if _is_literal(option) for value in get_args(option)}
+    enums = [option for option in here if isinstance(option, type) and issubclass(option, Enum)]
+    return words | {str(member.value) for enum in enums for member in enum}
 
 
 def rewrite(value: Any, here: Options, change: Callable[[Any, Options, Place], Any], place: Place = ()) -> Any:
@@ -75,7 +78,12 @@ def is_path(here: Options) -> bool:
     return Path in here
 
 
-def _is_model(option: Any) -> bool:
+def is_section(here: Options) -> bool:
+    """Whether a section of keys stands here."""
+    return any(map(is_model, here))
+
+
+def is_model(option: Any) -> bool:
     return isinstance(option, type) and issubclass(option, BaseModel)
 
 

@@ -1,0 +1,61 @@
+"""`nightshift show`: one incident from the first signal to its end."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from nightshift.daemon.cli.options import ConfigPath, Json, configured, opened
+from nightshift.daemon.cli.trouble import Trouble
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="Incident or mission; 4 characters are enough if unique.")]
+
+
+def command(name: Id, config: ConfigPath = None, as_json: Json = False) -> None:
+    """Show one incident: its mission, evidence, gates and diff."""
+    from nightshift.daemon.dossier import dossier
+
+    store = opened(configured(config, demand_secrets=False))
+    found = dossier(store, name) if store else None
+    if found is None:
+        raise Trouble(f"nightshift show: no single incident or mission '{name}'; see nightshift incidents", code=1)
+    if as_json:
+        from nightshift.daemon.cli.output import print_json
+
+        print_json(found)
+    else:
+        _tell(found)
+
+
+def _tell(found: dict[str, Any]) -> None:
+    from nightshift.daemon.cli.output import at, console, plain
+
+    out, incident, mission = console(), found["incident"], found["mission"]
+    out.print(plain(f"{incident['id']}  {incident['title']}"), style="bold")
+    out.print(plain(f"{incident['service']}, {incident['state']}, {incident['count']} time(s), "
+                    f"{at(incident['first_at_ms'])} to {at(incident['last_at_ms'])}"))  # fmt: skip
+    for frame in incident["signal"]["frames"]:
+        out.print(plain(f"  {frame['path']}:{frame['line']} in {frame['function']}  {frame['code']}"))
+    if not mission:
+        out.print("no mission")
+        return
+    paused = ", paused" if mission["paused"] else ""
+    out.print(plain(f"\n{mission['id']}: {mission['stage']}{paused}: {mission['reason']}"), style="bold")
+    for event in found["journal"]:
+        out.print(plain(f"  {at(event['at_ms'])}  {event['stage']:<18} {event['actor']}: {event['reason']}"))
+    _tell_patch(found)
+
+
+def _tell_patch(found: dict[str, Any]) -> None:
+    from nightshift.daemon.cli.output import console, plain
+
+    out = console()
+    for gate in (found["verdict"] or {}).get("gates", ()):
+        style = {"accepted": "green", "rejected": "red"}.get(gate["judgement"], "yellow")
+        out.print(plain(f"  {gate['judgement']:<9} {gate['gate']}: {gate['reason']}"), style=style)
+    if found["change"]:
+        change = found["change"]
+        out.print(plain(f"\n#{change['number']} {change['state']}: {change['title']} {change['url']}"))
+    if found["diff"]:
+        out.print("\n" + plain(found["diff"]))
