@@ -188,9 +188,9 @@ class BareRepo:
             self.out("update-index", "-z", "--add", "--index-info", stdin=_encode("".join(rows)), env=env)
             return self.out("write-tree", env=env).decode().strip()
 
-    def commit(self, tree: str, parents: Sequence[str], message: str, *, at_s: int) -> str:
+    def commit(self, tree: str, parents: Sequence[str], message: str, *, at_s: int, who: str = _WHO) -> str:
         """Write a commit object. `at_s` (Unix seconds) makes it deterministic: same input, same id."""
-        env = {"GIT_AUTHOR_DATE": f"{at_s} +0000", "GIT_COMMITTER_DATE": f"{at_s} +0000"}
+        env = {"GIT_AUTHOR_DATE": f"{at_s} +0000", "GIT_COMMITTER_DATE": f"{at_s} +0000", "GIT_AUTHOR_NAME": who}
         flags = [flag for parent in parents for flag in ("-p", parent)]
         return self.out("commit-tree", tree, *flags, "-F", "-", stdin=_encode(message), env=env).decode().strip()
 
