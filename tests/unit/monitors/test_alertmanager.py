@@ -1,0 +1,143 @@
+"""Alertmanager's webhook: what is read, what is tolerated, what is refused."""
+
+import contextlib
+import json
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nightshift.daemon.kit.clock import ManualClock
+from nightshift.daemon.ports import EnvironmentBroke, Refused
+from nightshift.monitors import alertmanager
+from nightshift.monitors.alertmanager import Settings, handle, parse_webhook
+from nightshift.monitors.testing import ListSink, watching
+
+ALERT = {
+    "status": "firing",
+    "labels": {"alertname": "HighErrors", "service": "shop", "severity": "critical"},
+    "annotations": {"summary": "too many errors", "description": "12 per second", "runbook_url": "https://x/runbook"},
+    "startsAt": "2026-01-02T03:04:05.123456789Z",
+    "endsAt": "0001-01-01T00:00:00Z",
+    "generatorURL": "http://prometheus/graph",
+    "fingerprint": "c0ffee",
+}
+
+
+def body(*alerts, **more):
+    return json.dumps({"version": "4", "groupKey": "{}", "status": "firing", "alerts": alerts, **more}).encode()
+
+
+def test_a_firing_alert():
+    [signal] = parse_webhook(body(ALERT))
+    assert (signal.title, signal.service, signal.severity, signal.kind) == ("HighErrors", "shop", "critical", "alert")
+    assert signal.message == "too many errors" and signal.sample == "12 per second"
+    assert signal.at_ms == 1_767_323_045_123 and not signal.resolved
+    assert signal.labels["runbook_url"] == "https://x/runbook" and signal.labels["fingerprint"] == "c0ffee"
+    assert signal.key == "alertmanager:c0ffee:2026-01-02T03:04:05.123456789Z:firing"
+
+
+def test_a_resolved_alert_has_its_own_key_and_time():
+    [signal] = parse_webhook(body({**ALERT, "status": "resolved", "endsAt": "2026-01-02T03:05:05+00:00"}))
+    assert signal.resolved and signal.at_ms == 1_767_323_105_000 and signal.key.endswith(":resolved")
+
+
+def test_the_second_of_an_ha_pair_changes_nothing():
+    sink = ListSink()
+    for sender in ("http://am-0", "http://am-1"):
+        sink(parse_webhook(body(ALERT, externalURL=sender)))
+    assert len(sink.received) == 2 and len(sink.signals) == 1
+
+
+def test_one_signal_per_fingerprint():
+    other = {**ALERT, "fingerprint": "beef", "labels": {"alertname": "Slow", "job": "api"}}
+    signals = parse_webhook(body(ALERT, ALERT, other))
+    assert [(s.title, s.service, s.severity) for s in signals] == [
+        ("HighErrors", "shop", "critical"),
+        ("Slow", "api", "warning"),
+    ]
+
+
+def test_unknown_fields_are_ignored_and_truncation_is_said():
+    [signal] = parse_webhook(body({**ALERT, "new": {"x": 1}}, truncatedAlerts=7, brandNew=[1, 2]))
+    assert "7 more alerts of this group were truncated" in signal.message
+
+
+def test_without_a_fingerprint_the_labels_identify():
+    bare = {k: v for k, v in ALERT.items() if k != "fingerprint"}
+    one, other = (parse_webhook(body({**bare, "labels": {"a": x}}))[0].key for x in "12")
+    assert one != other and one == parse_webhook(body({**bare, "labels": {"a": "1"}}))[0].key
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[" * 200_000, "not JSON"),
+        (b"[]", "no list 'alerts'"),
+        (b"{}", "no list 'alerts'"),
+        (body(version="3"), "version '3'"),
+        (body("alert"), "no object"),
+        (body({**ALERT, "labels": [1]}), "labels are no object"),
+        (body({**ALERT, "status": "maybe"}), "status 'maybe'"),
+        (body({**ALERT, "startsAt": "yesterday"}), "startsAt is no RFC 3339 time"),
+        (body({**ALERT, "startsAt": "2026-01-02T03:04:05"}), "startsAt is no RFC 3339 time"),
+        (b" " * (alertmanager.BODY_LIMIT + 1), "at most"),
+        (body(*[{}] * (alertmanager.ALERT_LIMIT + 1)), "at most 10000"),
+    ],
+)
+def test_wrong_bodies_are_refused_with_a_reason(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        parse_webhook(wrong)
+
+
+FIELDS = st.sampled_from(["alerts", "version", "status", "labels", "annotations", "startsAt", "endsAt", "fingerprint"])
+LEAVES = st.none() | st.booleans() | st.floats() | st.text()
+
+
+@settings(max_examples=50)
+@given(st.recursive(LEAVES, lambda c: st.lists(c) | st.dictionaries(FIELDS, c), max_leaves=10))
+def test_any_json_is_read_or_refused(thing):
+    for text in (json.dumps(thing), json.dumps({"alerts": [thing]})):
+        with contextlib.suppress(ValueError):
+            assert isinstance(parse_webhook(text.encode()), list)
+
+
+@pytest.mark.parametrize("header", ["Bearer s3cret-token", "bearer s3cret-token"])
+def test_the_right_token_opens(header):
+    assert len(handle(body(ALERT), header, Settings(token="s3cret-token"))) == 1
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic s3cret-token", "s3cret-token"]
+)
+def test_any_other_token_is_refused(header):
+    with pytest.raises(Refused, match="bearer token"):
+        handle(body(ALERT), header, Settings(token="s3cret-token"))
+
+
+def test_without_a_token_it_fails_closed():
+    with pytest.raises(Refused, match="anonymous"):
+        handle(body(ALERT), "Bearer x", Settings())
+    assert len(handle(body(ALERT), None, Settings(anonymous=True))) == 1
+
+
+def test_the_monitor_hands_calls_to_its_sink_only_while_it_watches():
+    monitor = alertmanager.create(Settings(anonymous=True), {}, ManualClock())
+    sink = ListSink()
+    with pytest.raises(EnvironmentBroke):
+        monitor.receive(body(ALERT), None)
+    with watching(monitor, sink):
+        begun = threading.Event()
+        for _ in range(200):
+            try:
+                assert monitor.receive(body(ALERT), None) == 1
+                begun.set()
+                break
+            except EnvironmentBroke:
+                begun.wait(0.02)
+    assert len(sink.signals) == 1
+    with pytest.raises(EnvironmentBroke):
+        monitor.receive(body(ALERT), None)
