@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from selectors import SelectorKey
 
 _CHUNK = 65536
-_POLL_S = 0.1
+_POLL_S = 0.25
 _DRAIN_S = 0.2
-_ASK_S = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,6 @@ class _Pump:
         self.child, self.left, self.cap, self.on_line = child, memoryview(stdin), cap, on_line
         self.buffers: dict[str, bytearray] = {"out": bytearray(), "err": bytearray()}
         self.tail = bytearray()
-        self.gone_at = 0.0
         self.selector = selectors.DefaultSelector()
         for name, pipe in (("out", child.stdout), ("err", child.stderr)):
             self._register(pipe, selectors.EVENT_READ, name)
@@ -66,19 +64,25 @@ class _Pump:
             self.selector.register(pipe, event, name)
 
     def until(self, deadline: float, stop: Callable[[], str] | None = None) -> str:
-        ask_at = 0.0
+        """Serve until every pipe is closed. When the child is gone while others hold its pipes open (a server it
+        left in the background), what is in them is still read, for `_DRAIN_S` at most.
+        """
+        ask_at, stale_at = 0.0, float("inf")
         while self.selector.get_map():
             now = time.monotonic()
-            if now >= deadline:
-                return "timeout"
+            if now >= min(deadline, stale_at):
+                return "exited" if _gone(self.child) else "timeout"
             if stop and now >= ask_at:
-                ask_at = now + _ASK_S
+                ask_at = now + _POLL_S
                 if word := stop():
                     return word
-            for key, _ in self.selector.select(min(deadline - now, _ASK_S if stop else 1.0)):
+            events = self.selector.select(min(deadline - now, _POLL_S))
+            for key, _ in events:
                 self._serve(key)
             if max(map(len, self.buffers.values())) > self.cap:
                 return "output"
+            if not events and stale_at == float("inf") and _gone(self.child):
+                stale_at = time.monotonic() + _DRAIN_S
         return "exited"
 
     def _serve(self, key: SelectorKey) -> None:
@@ -90,14 +94,14 @@ class _Pump:
             self._drop(key)
         self.buffers[key.data] += data
         if key.data == "out" and self.on_line:
-            self._lines(data)
+            self._lines(data or b"\n" * bool(self.tail), self.on_line)
 
-    def _lines(self, data: bytes) -> None:
-        *lines, rest = (bytes(self.tail) + data).split(b"\n")
-        self.tail = bytearray(rest)
-        for line in lines:
-            if self.on_line:
-                self.on_line(line)
+    def _lines(self, data: bytes, on_line: Callable[[bytes], None]) -> None:
+        first, *more = data.split(b"\n")
+        self.tail += first
+        for rest in more:
+            line, self.tail = bytes(self.tail), bytearray(rest)
+            on_line(line)
 
     def _write(self, key: SelectorKey) -> None:
         try:
@@ -153,12 +157,20 @@ def run(
 
 
 def _reap(child: subprocess.Popen[bytes], ended: str, deadline: float) -> str:
-    if ended == "exited":
-        try:
-            child.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
+    nap = 0.0005
+    while ended == "exited" and not _gone(child):
+        if time.monotonic() >= deadline:
             return "timeout"
+        time.sleep(nap)
+        nap = min(2 * nap, 0.05)
     return ended
+
+
+def _gone(child: subprocess.Popen[bytes]) -> bool:
+    """Whether it has ended, without reaping it: until its group is killed the id must not pass to a stranger."""
+    with contextlib.suppress(ChildProcessError):
+        return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    return True
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:
@@ -180,3 +192,48 @@ def spawn(
         argv, cwd=cwd, env=None if env is None else dict(env), start_new_session=True,
         stdin=stdin, stdout=stdout if stdout is not None else subprocess.DEVNULL, stderr=subprocess.STDOUT,
     )  # fmt: skip
+
+
+def run_logged(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    log: str,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    max_output: int = 64 << 20,
+    started: Callable[[int], None] = lambda _: None,
+) -> Completed:
+    """Run a command that may leave servers behind: they outlive it when it ends by itself; output goes to a file.
+
+    On the time-out or when the file `log` (written anew) grows over `max_output` bytes the whole group is
+    killed. `started` gets the process id. `stdout` of the result is the last 64 KiB of the log.
+    """
+    start = time.monotonic()
+    with open(log, "wb") as sink:
+        child = spawn(argv, cwd=cwd, env=env, stdout=sink)
+        ended = "exited"
+        try:
+            started(child.pid)
+            ended = _watch_log(child, log, start + timeout_s, max_output)
+        finally:
+            if ended != "exited" or not _gone(child):
+                _kill_group(child)
+            child.wait()
+    with open(log, "rb") as written:
+        written.seek(max(0, os.path.getsize(log) - _CHUNK))
+        tail = written.read(_CHUNK)
+    return Completed(argv=tuple(argv), code=child.returncode, stdout=tail, stderr=b"",
+                     duration_s=time.monotonic() - start, ended=ended)  # fmt: skip
+
+
+def _watch_log(child: subprocess.Popen[bytes], log: str, deadline: float, max_output: int) -> str:
+    nap = 0.001
+    while not _gone(child):
+        if time.monotonic() >= deadline:
+            return "timeout"
+        if os.path.getsize(log) > max_output:
+            return "output"
+        time.sleep(nap)
+        nap = min(2 * nap, 0.05)
+    return "exited"

@@ -1,0 +1,148 @@
+"""Shipping through the operator's own command. A killed daemon never ships twice what it knows was shipped.
+
+The command comes from the configuration and is trusted, but it must be idempotent for one commit: when the
+daemon is killed while it runs, nobody can tell how far it got, so it is run again, with
+``NIGHTSHIFT_ATTEMPT`` counting.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from nightshift.daemon.kit.clock import Clock
+from nightshift.daemon.kit.ids import stable_id
+from nightshift.daemon.kit.redact import redact
+from nightshift.daemon.kit.run import Completed, run_logged
+from nightshift.daemon.model import Service
+from nightshift.daemon.ports import EnvironmentBroke
+
+NOTHING_TO_DEPLOY = "nothing to deploy: people ship this service"
+_TAIL_CHARS = 4000
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shipment:
+    """What is known of one deploy. `state` is started | done | failed; `pid` and `born` name a running command."""
+
+    key: str
+    service: str
+    commit: str
+    state: str
+    attempt: int
+    at_ms: int
+    output: str = ""
+    pid: int = 0
+    born: str = ""
+
+
+class CommandDeployer:
+    """Port `Deployer` that runs `service.deploy`, one at a time per service, recorded under `state_dir`.
+
+    The command sees NIGHTSHIFT_SERVICE, NIGHTSHIFT_COMMIT, NIGHTSHIFT_REPO (the forge's repository of the
+    service, from `repo_of`), NIGHTSHIFT_KEY and NIGHTSHIFT_ATTEMPT, and the daemon's own environment.
+    Servers that it starts in the background outlive it.
+    """
+
+    def __init__(self, state_dir: Path, clock: Clock, repo_of: Callable[[Service], str] = lambda _: "") -> None:
+        self.state_dir, self.clock, self.repo_of = Path(state_dir), clock, repo_of
+
+    def deploy(self, service: Service, commit: str, key: str) -> str:
+        """Ship a commit; returns the end of the command's output, redacted. Done once, it returns that record.
+
+        Raises EnvironmentBroke with the output's end when the command fails, hangs or isn't there.
+        """
+        if not service.deploy:
+            return NOTHING_TO_DEPLOY
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        with self._alone(service):
+            before = self.shipment(key)
+            if before and before.state == "done" and before.commit == commit:
+                return before.output
+            if before:
+                self._outlive(before, service.deploy_timeout_s)
+            return self._ship(service, Shipment(
+                key=key, service=service.name, commit=commit, state="started",
+                attempt=before.attempt + 1 if before else 1, at_ms=self.clock.now_ms()))  # fmt: skip
+
+    def shipment(self, key: str) -> Shipment | None:
+        """What is recorded under a key."""
+        try:
+            return Shipment(**json.loads(self._file(key, "json").read_text()))
+        except FileNotFoundError:
+            return None
+
+    def _ship(self, service: Service, shipment: Shipment) -> str:
+        self._record(shipment)
+        try:
+            done = self._run(service, shipment)
+        except OSError as error:
+            self._end(shipment, "failed", str(error))
+            raise EnvironmentBroke(f"the deploy command can't be run: {error}") from error
+        output = redact(done.text())[-_TAIL_CHARS:].strip()
+        self._end(shipment, "done" if done.ok else "failed", output)
+        if not done.ok:
+            how = f"exited with {done.code}" if done.ended == "exited" else f"was stopped ({done.ended})"
+            raise EnvironmentBroke(f"the deploy command {how} after {done.duration_s:.1f} s: {output or 'no output'}")
+        return output
+
+    def _run(self, service: Service, shipment: Shipment) -> Completed:
+        env = {
+            **os.environ, "NIGHTSHIFT_SERVICE": service.name, "NIGHTSHIFT_COMMIT": shipment.commit,
+            "NIGHTSHIFT_REPO": self.repo_of(service), "NIGHTSHIFT_KEY": shipment.key,
+            "NIGHTSHIFT_ATTEMPT": str(shipment.attempt),
+        }  # fmt: skip
+        return run_logged(
+            service.deploy, timeout_s=service.deploy_timeout_s, env=env, log=str(self._file(shipment.key, "log")),
+            started=lambda pid: self._record(replace(shipment, pid=pid, born=_born(pid))),
+        )  # fmt: skip
+
+    def _outlive(self, before: Shipment, timeout_s: float) -> None:
+        """Wait for the command of a killed daemon, which may still run, so that two never run at once."""
+        deadline = self.clock.monotonic() + timeout_s
+        while before.born and _born(before.pid) == before.born:
+            if self.clock.monotonic() >= deadline:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(before.pid, signal.SIGKILL)
+                return
+            self.clock.sleep(_POLL_S)
+
+    def _end(self, shipment: Shipment, state: str, output: str) -> None:
+        self._record(replace(shipment, state=state, output=output, at_ms=self.clock.now_ms()))
+
+    def _record(self, shipment: Shipment) -> None:
+        path = self._file(shipment.key, "json")
+        with open(path.with_suffix(".new"), "w") as new:
+            json.dump(asdict(shipment), new)
+            new.flush()
+            os.fsync(new.fileno())
+        os.replace(path.with_suffix(".new"), path)
+        folder = os.open(self.state_dir, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _file(self, key: str, suffix: str) -> Path:
+        return self.state_dir / f"{stable_id('deploy', key)}.{suffix}"
+
+    @contextmanager
+    def _alone(self, service: Service) -> Iterator[None]:
+        with open(self.state_dir / f"{stable_id('service', service.name)}.flock", "a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def _born(pid: int) -> str:
+    """When a process started, in the kernel's ticks: with the id it names one process. '' when it isn't there."""
+    with suppress(OSError, IndexError):
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if after_name[0] == "Z" else after_name[19]
+    return ""
