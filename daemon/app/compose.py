@@ -1,0 +1,67 @@
+"""From a configuration to the parts of a mission."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nightshift.daemon.app.late import LateSandboxes
+from nightshift.daemon.config import Config
+from nightshift.daemon.forges.local import LocalForge
+from nightshift.daemon.kit.clock import Clock
+from nightshift.daemon.missions.deploy import CommandDeployer
+from nightshift.daemon.missions.parts import Parts
+from nightshift.daemon.missions.watch import make_watcher
+from nightshift.daemon.ports import Fixer, Reproducer, Sandboxes, Tester
+from nightshift.daemon.store.store import Store
+
+
+def sandboxes(config: Config) -> LateSandboxes:
+    """The configured engine, taken when it is first needed."""
+
+    def make() -> Sandboxes:
+        from nightshift.sandboxes.all_sandboxes import engine
+
+        return engine(config.sandbox)
+
+    return LateSandboxes(make)
+
+
+def parts(
+    config: Config, store: Store, clock: Clock, engine: LateSandboxes, channels: Sequence[str], wake: Callable[[], None]
+) -> Parts:
+    """Everything missions need."""
+    forge = LocalForge(config.state_dir / "forge", clock, config.forge)
+    return Parts(
+        store=store,
+        clock=clock,
+        services=config.services_model(),
+        forge=forge,
+        reproducer=_reproducer(engine, config),
+        tester=_tester(engine, config),
+        fixers=_fixers(config),
+        deployer=CommandDeployer(config.state_dir / "deploys", clock, lambda service: str(forge.path(service))),
+        watcher=make_watcher(lambda incident, at_ms: store.incidents.occurrences_since(incident.id, at_ms), clock),
+        channels=tuple(channels),
+        policy=config.policy,
+        budget=config.budget,
+        wake=wake,
+    )
+
+
+def _reproducer(engine: LateSandboxes, config: Config) -> Reproducer:
+    from nightshift.sandboxes.reproduce import SandboxReproducer
+
+    return SandboxReproducer(engine, timeout_s=config.budget.mission_s)
+
+
+def _tester(engine: LateSandboxes, config: Config) -> Tester:
+    from nightshift.sandboxes.tester import GateTester, PatchPolicy
+
+    policy = PatchPolicy(deny=config.policy.deny, max_files=config.policy.max_files, max_lines=config.policy.max_lines)
+    return GateTester(engine, policy=policy, timeout_s=config.budget.mission_s)
+
+
+def _fixers(config: Config) -> Sequence[Fixer]:
+    from nightshift.fixers.all_fixers import create
+
+    return create(config.fixers.order, config.fixers.settings())

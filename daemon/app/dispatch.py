@@ -1,0 +1,40 @@
+"""From incidents to missions: one each, started once, and again after a crash between the two."""
+
+from __future__ import annotations
+
+import logging
+
+from nightshift.daemon.kit.clock import Clock
+from nightshift.daemon.missions.engine import Engine
+from nightshift.daemon.missions.steps import mission_id
+from nightshift.daemon.model import Event, Incident, Mission, Stage
+from nightshift.daemon.store.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Starts missions; every call is get-or-create."""
+
+    def __init__(self, store: Store, engine: Engine, clock: Clock) -> None:
+        self._store, self._engine, self._clock = store, engine, clock
+
+    def incident(self, incident: Incident) -> None:
+        """An incident that needs a mission."""
+        now = self._clock.now_ms()
+        name = mission_id(incident.id)
+        fresh = Mission(id=name, incident=incident.id, service=incident.service, stage=Stage.QUEUED,
+                        started_at_ms=now, updated_at_ms=now)  # fmt: skip
+        event = Event(at_ms=now, mission=name, stage=Stage.QUEUED.value, actor="intake", reason=incident.title)
+        with self._store.transaction():
+            self._store.missions.ensure(fresh)
+            self._store.journal.append(event, key=f"{name}:queued")
+        self._engine.start(name)
+        log.info("mission %s for %s in %s", name, incident.title, incident.service)
+
+    def resume(self) -> int:
+        """After a start: enqueue what was recorded but never reached the engine; returns how many are open."""
+        waiting = self._store.missions.list(open_only=True)
+        for mission in waiting:
+            self._engine.start(mission.id)
+        return len(waiting)
