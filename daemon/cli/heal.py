@@ -57,13 +57,15 @@ def command(
 
 def _heal(request: HealRequest, note: Callable[[str], None]) -> HealResult:
     from nightshift.daemon.app import heal
-
     from nightshift.daemon.missions.foreground import BadRequest
+    from nightshift.daemon.ports import EnvironmentBroke
 
     try:
         return heal(request, note)
     except BadRequest as error:
         raise Trouble(f"nightshift heal: {error}") from error
+    except EnvironmentBroke as error:
+        raise Trouble(f"nightshift heal: the environment broke: {error}", code=3) from error
 
 
 def _request(repo: str, check: str, log: str, fixers: str, budget_s: float, python: str, image: str) -> HealRequest:

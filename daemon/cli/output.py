@@ -37,7 +37,10 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], styles: Iterable[
     style_of = iter(styles)
     for row in rows:
         drawn.add_row(*(Text(plain(cell)) for cell in row), style=next(style_of, None))
-    console().print(drawn)
+    out = console()
+    with out.capture() as captured:
+        out.print(drawn)
+    sys.stdout.write("".join(line.rstrip() + "\n" for line in captured.get().splitlines()))
 
 
 def plain(text: str) -> str:

@@ -26,12 +26,20 @@ _KINDS = {
 def explain(error: ValidationError, top: shape.Options, raw: Mapping[str, Any]) -> list[Problem]:
     """One problem per place. Places are those of the file: the tags pydantic adds for unions are left out."""
     found: dict[Place, Problem] = {}
+    short: set[Place] = set()
     for detail in error.errors(include_url=False, include_context=True):
         place, here, parent = _locate(detail, top, raw)
         problem = Problem(place=place, text=_text(detail, place, here, parent))
+        if detail["type"] == "too_short":
+            short.add(place)
         if place not in found or _rank(detail) > 0:
             found[place] = problem
-    return list(found.values())
+    # A list is "too short" for pydantic when one of its items is wrong: that item's own line says it.
+    return [p for p in found.values() if not (p.place in short and any(_inside(q, p.place) for q in found))]
+
+
+def _inside(place: Place, outer: Place) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer
 
 
 def _rank(detail: ErrorDetails) -> int:

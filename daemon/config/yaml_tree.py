@@ -14,6 +14,7 @@ from nightshift.daemon.config.errors import ConfigError, Place, spell
 MAX_BYTES = 256 * 1024
 MAX_VALUES = 20_000
 MAX_DEPTH = 30
+_NO_TAGS = "tags (!…) are not allowed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,9 @@ class _Reader:
         if self.count > MAX_VALUES or len(place) > MAX_DEPTH:
             raise ConfigError([f"{self.name}:{_line(node)}: {spell(place)}: too many values or levels (aliases?)"])
         self.lines.setdefault(place, _line(node))
+        kind = {"mapping": "map", "sequence": "seq"}.get(node.id)
+        if kind and node.tag != f"tag:yaml.org,2002:{kind}":
+            self._wrong(node, place, _NO_TAGS)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, place)
         if isinstance(node, yaml.SequenceNode):
@@ -107,7 +111,7 @@ def _marked(error: yaml.MarkedYAMLError, name: str) -> str:
     line = mark.line + 1 if mark else 1
     text = (error.problem or error.context or "not YAML").replace("\n", " ")
     if "could not determine a constructor" in text:
-        text = "tags (!…) are not allowed"
+        text = _NO_TAGS
     return f"{name}:{line}: not valid YAML: {text}"
 
 
