@@ -14,11 +14,15 @@ _SHELL = re.compile(r"[|&;<>()$`\n*?\[\]{}~#!]")
 
 @dataclass(frozen=True, kw_only=True)
 class PytestCall:
-    """A check that is one pytest run. `args` are what follows `pytest`; `env` the assignments before it."""
+    """A check that is one pytest run. `args` are what follows `pytest`; `env` the assignments before it.
+
+    `module` says that it was called with ``-m``, which puts the working directory on the import path.
+    """
 
     interpreter: tuple[str, ...]
     args: tuple[str, ...]
     env: tuple[tuple[str, str], ...] = ()
+    module: bool = False
 
 
 def parse_pytest(command: str) -> PytestCall | None:
@@ -49,7 +53,7 @@ def _call(words: list[str], env: tuple[tuple[str, str], ...]) -> PytestCall | No
         return None
     for at in range(1, len(words) - 1):
         if words[at] == "-m" and words[at + 1] in ("pytest", "py.test"):
-            return PytestCall(interpreter=tuple(words[:at]), args=tuple(words[at + 2 :]), env=env)
+            return PytestCall(interpreter=tuple(words[:at]), args=tuple(words[at + 2 :]), env=env, module=True)
         if not words[at].startswith("-") and words[at - 1] not in ("-W", "-X"):
             return None
     return None

@@ -1,0 +1,153 @@
+"""Runs a check in a sandbox that holds a tree, and says what each test did in a way that is hard to forge.
+
+A check that is one pytest call (`kit.checks.parse_pytest`) runs as that very call under our supervisor; anything else
+runs as a shell line and is judged by its exit code. How evidence is guarded: docs/security.md, "The tester".
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nightshift.daemon.kit.checks import PytestCall, parse_pytest
+from nightshift.daemon.model import TestStatus
+from nightshift.daemon.ports import EnvironmentBroke, Finished, Sandbox
+from nightshift.sandboxes.inside import source
+
+_OWN_ARGS = ("--continue-on-collection-errors", "--maxfail=0", "-o", "cache_dir=/tmp/nightshift-pytest-cache")
+_SPARE_S, _TAIL = 10.0, 16384
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why one test failed. `frames` are in-tree (path, line, function, exception type), innermost last."""
+
+    exception: str = ""
+    message: str = ""
+    missing: str = ""
+    frames: tuple[tuple[str, int, str, str], ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestRun:
+    """What one run of a check showed.
+
+    `ended`: exited | stopped (pytest was interrupted) | died (left without finishing) | timeout | output | oom |
+    killed | uncompiled (`syntax` says where). `statuses` maps ids to what they did, worst of all repetitions; a
+    module that could not be collected stands under its own id as ``error``, those that could are in `collected`.
+    `forged` lists contradictions in the evidence. For a plain check there are no ids, only `code`.
+    """
+
+    __test__ = False
+    pytest: bool
+    ended: str
+    code: int
+    statuses: Mapping[str, TestStatus] = field(default_factory=dict)
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    collected: frozenset[str] = frozenset()
+    ids: tuple[str, ...] | None = None
+    forged: tuple[str, ...] = ()
+    equal: tuple[tuple[str, str], ...] = ()
+    syntax: tuple[tuple[str, int, str], ...] = ()
+    nopytest: str = ""
+    finished: bool = False
+    tail: str = ""
+    duration_s: float = 0.0
+
+    @property
+    def bad(self) -> tuple[str, ...]:
+        """Ids that failed or erred, in order of appearance."""
+        return tuple(i for i, s in self.statuses.items() if s in (TestStatus.FAILED, TestStatus.ERROR))
+
+    @property
+    def green(self) -> bool:
+        """Ended properly with nothing red; says nothing of lost or skipped tests."""
+        if not self.pytest:
+            return self.ended == "exited" and self.code == 0
+        return self.ended == "exited" and self.finished and not self.forged and not self.bad and bool(self.statuses)
+
+
+def run_check(
+    box: Sandbox,
+    command: str,
+    *,
+    timeout_s: float,
+    test_timeout_s: float | None = None,
+    repeat: Collection[str] = (),
+    rounds: int = 2,
+    only: Collection[str] | None = None,
+    compiled: Sequence[str] = (),
+) -> TestRun:
+    """Run a check in a sandbox whose WORKDIR holds the tree.
+
+    `repeat` are ids to run `rounds` more times in the same session; `only` restricts the session to those ids;
+    `compiled` are Python files (relative) that must compile before anything runs. Raises EnvironmentBroke.
+    """
+    call = parse_pytest(command)
+    if call is None:
+        return _plain(box.run(["sh", "-c", command], timeout_s=timeout_s, env={"PYTHONDONTWRITEBYTECODE": "1"}))
+    nonce = secrets.token_hex(16)
+    each = test_timeout_s if test_timeout_s is not None else max(10.0, timeout_s / 5)
+    orders = _orders(call, nonce, timeout_s, each, repeat, rounds, only, compiled)
+    argv = [*call.interpreter[:1], "-I", "-S", "-B", "-c", source("supervise")]
+    stdin = json.dumps(orders).encode() + b"\n"
+    done = box.run(argv, timeout_s=timeout_s + _SPARE_S, stdin=stdin)
+    return _read(done, nonce)
+
+
+def _orders(
+    call: PytestCall, nonce: str, timeout_s: float, each_s: float, repeat: Collection[str], rounds: int,
+    only: Collection[str] | None, compiled: Sequence[str],
+) -> dict[str, Any]:  # fmt: skip
+    session = {
+        "key": secrets.token_hex(32), "args": [*call.args, *_OWN_ARGS], "module": call.module,
+        "canaries": [f"test_{secrets.token_hex(6)}" for _ in range(2 + rounds)],
+        "repeat": sorted(repeat), "rounds": rounds, "only": None if only is None else sorted(only),
+        "test_timeout_s": each_s,
+    }  # fmt: skip
+    return {
+        "nonce": nonce, "interpreter": list(call.interpreter), "boot": source("pytest_boot"),
+        "env": {**dict(call.env), "PYTHONDONTWRITEBYTECODE": "1"}, "session": session,
+        "timeout_s": timeout_s, "output_bytes": 64 << 20, "compile": list(compiled),
+    }  # fmt: skip
+
+
+def _plain(done: Finished) -> TestRun:
+    tail = (done.stdout + done.stderr)[-_TAIL:].decode("utf-8", "replace")
+    return TestRun(pytest=False, ended=done.ended, code=done.code, tail=tail, duration_s=done.duration_s)
+
+
+def _read(done: Finished, nonce: str) -> TestRun:
+    mark = f"\n{nonce} ".encode()
+    before, found, answer = done.stdout.rpartition(mark)
+    if not found:
+        tail = (before + done.stdout + done.stderr)[-_TAIL:].decode("utf-8", "replace")
+        ended = done.ended if done.ended != "exited" else "killed"
+        if done.code in (126, 127) and done.ended == "exited":
+            raise EnvironmentBroke(f"the sandbox has no such interpreter: {tail.strip()[-300:]}")
+        return TestRun(pytest=True, ended=ended, code=done.code, tail=tail, duration_s=done.duration_s)
+    return _run_of(json.loads(answer), done.duration_s)
+
+
+def _run_of(data: dict[str, Any], duration_s: float) -> TestRun:
+    ids = data.get("ids")
+    return TestRun(
+        pytest=True, ended=data["ended"], code=data["code"], duration_s=duration_s,
+        statuses={i: TestStatus(s) for i, s in data.get("statuses", {}).items()},
+        failures={i: _failure(f) for i, f in data.get("failures", {}).items()},
+        collected=frozenset(data.get("collected", ())), ids=None if ids is None else tuple(ids),
+        forged=tuple(data.get("forged", ())), equal=tuple((p, n) for p, n in data.get("equal", ())),
+        syntax=tuple((p, n, m) for p, n, m in data.get("syntax", ())), nopytest=data.get("nopytest", ""),
+        finished=data.get("finish") is not None, tail=data.get("tail", ""),
+    )  # fmt: skip
+
+
+def _failure(data: dict[str, Any]) -> Failure:
+    return Failure(
+        exception=data.get("exception", ""), message=data.get("message", ""), missing=data.get("missing", ""),
+        frames=tuple((p, n, f, e) for p, n, f, e in data.get("frames", ())), text=data.get("text", ""),
+    )  # fmt: skip

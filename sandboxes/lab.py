@@ -1,0 +1,74 @@
+"""Runs checks on trees, each run in a sandbox of its own, a few at a time.
+
+Reproducer and tester own one lab each: they share no sandbox, no cache and no thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from nightshift.daemon.model import Case
+from nightshift.daemon.ports import EnvironmentBroke, Sandbox, Sandboxes, SandboxSpec
+from nightshift.sandboxes.harness import TestRun, run_check
+from nightshift.sandboxes.trees import Trees
+
+log = logging.getLogger(__name__)
+
+
+def spec_of(case: Case) -> SandboxSpec:
+    """The sandbox a case runs in; equal for every part of the house, so that a warm one fits all."""
+    return SandboxSpec(image=case.image, python=case.python)
+
+
+class Lab:
+    """Opens sandboxes holding a tree and runs checks in them, `workers` at a time. Thread-safe."""
+
+    def __init__(self, sandboxes: Sandboxes, *, timeout_s: float, name: str, workers: int = 2) -> None:
+        self.sandboxes, self.timeout_s = sandboxes, timeout_s
+        self._trees = Trees(limit_mb=SandboxSpec().work_mb)
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix=name)
+        self._closers = ThreadPoolExecutor(2, thread_name_prefix=f"{name}-close")
+
+    def open(self, case: Case, treeish: str, files: Mapping[str, str]) -> Sandbox:
+        """A fresh sandbox with the tree and `files` in WORKDIR. Raises EnvironmentBroke."""
+        tar = self._trees.tar(case.repo, treeish, files)
+        box = self.sandboxes.open(spec_of(case))
+        try:
+            box.put(tar)
+        except BaseException:
+            box.close()
+            raise
+        return box
+
+    def start(self, case: Case, treeish: str, files: Mapping[str, str], command: str, **how: Any) -> Future[TestRun]:
+        """Run a check in the background; `how` goes to `run_check`. The future raises EnvironmentBroke."""
+        return self._workers.submit(self.run, case, treeish, files, command, **how)
+
+    def run(self, case: Case, treeish: str, files: Mapping[str, str], command: str, **how: Any) -> TestRun:
+        """Run a check on a tree. A run that was killed is tried once more: a restarting engine looks the same."""
+        run = self._once(case, treeish, files, command, how)
+        return self._once(case, treeish, files, command, how) if run.ended == "killed" else run
+
+    def _once(self, case: Case, treeish: str, files: Mapping[str, str], command: str, how: dict[str, Any]) -> TestRun:
+        box = self.open(case, treeish, files)
+        try:
+            return run_check(box, command, timeout_s=self.timeout_s, **how)
+        finally:
+            self._closers.submit(_close, box)
+
+    def pair(
+        self, case: Case, treeish: str, files: Mapping[str, str], command: str, **how: Any
+    ) -> tuple[TestRun, TestRun]:
+        """The same check twice, side by side in two sandboxes: what differs is flaky."""
+        first, second = (self.start(case, treeish, files, command, **how) for _ in range(2))
+        return first.result(), second.result()
+
+
+def _close(box: Sandbox) -> None:
+    try:
+        box.close()
+    except EnvironmentBroke as error:
+        log.warning("a sandbox did not close: %s", error)
