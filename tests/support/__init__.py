@@ -1,0 +1,1 @@
+"""Shared by several suites; on sys.path as `support`."""
