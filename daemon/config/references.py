@@ -15,6 +15,12 @@ from nightshift.daemon.kit.redact import register_secret
 UNSET = "https://unset.invalid/"
 """Stands where a secret could not be read and did not have to be (`demand` false); passes for a URL."""
 
+_TEXT_PATHS = {
+    ("monitors", "logs", "files", "path"),
+    ("fixers", "model", "model_path"),
+    ("fixers", "model", "script"),
+}
+"""Text to their plugins, and paths all the same."""
 _MAX_SECRET = 64 * 1024
 
 
@@ -35,6 +41,8 @@ class References:
             return self._secret(str(value), place)
         if is_path(here) and isinstance(value, str) and "://" not in value:
             return self._path(value)
+        if value and isinstance(value, str) and tuple(p for p in place if isinstance(p, str)) in _TEXT_PATHS:
+            return str(self._path(value))
         return value
 
     def _path(self, text: str) -> Path:

@@ -13,8 +13,12 @@ from nightshift.daemon.forges.local import Settings as LocalForge
 from nightshift.daemon.missions import policy
 from nightshift.daemon.missions.parts import Budget
 from nightshift.daemon.model import Service
+from nightshift.fixers.model.fixer import Settings as Model
+from nightshift.monitors.alertmanager import Settings as Alertmanager
 from nightshift.monitors.docker import Settings as Docker
 from nightshift.monitors.kubernetes import Settings as Kubernetes
+from nightshift.monitors.logs.settings import LogFile
+from nightshift.monitors.logs.settings import Settings as Logs
 from nightshift.monitors.prometheus import Settings as Prometheus
 from nightshift.sandboxes.all_sandboxes import Settings as Sandbox
 
@@ -41,6 +45,13 @@ class FixersSettings(_Section):
 
     order: tuple[str, ...] = ("revert", "templates")
     """Which fixers draft, in this order."""
+    model: Model | None = None
+    """The fixer `model`; it also has to stand in `order`."""
+
+    def settings(self) -> dict[str, BaseModel]:
+        """The sections of fixers that have one, by the fixer's name."""
+        found = {name: getattr(self, name) for name in type(self).model_fields if name != "order"}
+        return {name: section for name, section in found.items() if section is not None}
 
 
 class ReportsSettings(_Section):
@@ -103,8 +114,11 @@ class PolicySettings(policy.Settings):
 
 class MonitorsSettings(_Section):
     """Which monitors run; a section that is there, even an empty one, turns its monitor on. Log files are named at
-    their service and need nothing here."""
+    their service; `logs` only says how they are read."""
 
+    logs: Logs = Logs()
+    alertmanager: Alertmanager | None = None
+    """The webhook `/webhooks/alertmanager`."""
     prometheus: Prometheus | None = None
     """Rules over metrics."""
     kubernetes: Kubernetes | None = None
@@ -113,12 +127,13 @@ class MonitorsSettings(_Section):
     """Containers that die or run out of memory."""
 
 
-class ForgeSettings(_Section):
+class ForgeSettings(LocalForge):
     """Where pull requests live."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: Literal["local"] = "local"
     """`local`: bare repositories in the state folder; merges go back to the service's repository."""
-    local: LocalForge = LocalForge()
 
 
 class Config(BaseSettings):
@@ -167,6 +182,11 @@ class Config(BaseSettings):
     def services_model(self) -> dict[str, Service]:
         """The services by name, as the nouns the rest of the house works with."""
         return {s.name: s.model(cap=self.policy.autonomy) for s in self.services}
+
+    def logs_settings(self) -> Logs:
+        """How logs are read, with the services' files among them."""
+        named = [LogFile(service=s.name, path=str(path)) for s in self.services for path in s.logs]
+        return self.monitors.logs.model_copy(update={"files": [*self.monitors.logs.files, *named]})
 
     @property
     def store_path(self) -> Path:

@@ -14,6 +14,7 @@ from nightshift.daemon.config.errors import ConfigError, Place, spell
 MAX_BYTES = 256 * 1024
 MAX_VALUES = 20_000
 MAX_DEPTH = 30
+_PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _NO_TAGS = "tags (!…) are not allowed"
 
 
@@ -68,8 +69,7 @@ class _Reader:
         if self.count > MAX_VALUES or len(place) > MAX_DEPTH:
             raise ConfigError([f"{self.name}:{_line(node)}: {spell(place)}: too many values or levels (aliases?)"])
         self.lines.setdefault(place, _line(node))
-        kind = {"mapping": "map", "sequence": "seq"}.get(node.id)
-        if kind and node.tag != f"tag:yaml.org,2002:{kind}":
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN:
             self._wrong(node, place, _NO_TAGS)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, place)

@@ -53,6 +53,13 @@ def test_a_service_becomes_the_noun(write, tmp_path):
     assert config.store_path == tmp_path / ".nightshift/nightshift.db"
 
 
+def test_log_files_of_services_and_of_the_monitor_are_read_together(write, tmp_path):
+    text = SERVICE + "    logs: [a.log]\nmonitors: {logs: {files: [{path: 'b/*.log', service: x}], line_bytes: 5000}}\n"
+    logs = load_config(write(text), environ={}).logs_settings()
+    assert [(f.service, f.path) for f in logs.files] == [("x", f"{tmp_path}/b/*.log"), ("shop", f"{tmp_path}/a.log")]
+    assert logs.line_bytes == 5000
+
+
 def test_a_service_without_autonomy_only_proposes(write):
     assert load_config(write(SERVICE), environ={}).services_model()["shop"].autonomy == "propose"
 
