@@ -1,0 +1,207 @@
+"""Runbooks from YAML files to checked values. Everything that can be wrong is found here, not in the night."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from .all_actions import ACTIONS, action_named
+from .book import Runbook, Step
+from .errors import BookError, nearest
+from .parameters import convert
+from .template import TemplateError, holes
+from .yaml_source import Place, Source, parse, read
+
+SHIPPED = Path(__file__).parent / "books"
+RUN_VALUES = ("run.key", "run.book")
+STEP_VALUES = ("output", "status")
+
+
+def load_books(dirs: Iterable[str | Path] = ()) -> dict[str, Runbook]:
+    """The books that come with Nightshift and those of `dirs` (*.yaml, *.yml), by name.
+
+    A book in `dirs` takes the place of a shipped one of the same name. Raises BookError with every problem of
+    every file; two books of one name in `dirs` are a problem.
+    """
+    books = {book.name: book for _, book in _books_in(SHIPPED)}
+    problems: list[str] = []
+    seen: dict[str, Path] = {}
+    for folder in dirs:
+        for path in _files(Path(folder), problems):
+            try:
+                book = load_book(path)
+            except BookError as error:
+                problems += error.problems
+                continue
+            if book.name in seen:
+                problems.append(f"{path}:1: the name '{book.name}' is taken by {seen[book.name]}")
+            seen[book.name] = path
+            books[book.name] = book
+    if problems:
+        raise BookError(problems)
+    return books
+
+
+def load_book(path: str | Path) -> Runbook:
+    """One book from a file. Raises BookError with `file:line: message, nearest valid name` lines."""
+    return checked(read(Path(path)))
+
+
+def parse_book(text: str, name: str = "runbook.yaml") -> Runbook:
+    """One book from text; `name` stands for the file in messages. Raises BookError."""
+    return checked(parse(text.encode("utf-8", "surrogatepass"), name))
+
+
+def lint(path: str | Path) -> list[str]:
+    """What is wrong with a file, or with every file of a folder; empty when nothing is."""
+    problems: list[str] = []
+    files = _files(Path(path), problems) if Path(path).is_dir() else [Path(path)]
+    for file in files:
+        try:
+            load_book(file)
+        except BookError as error:
+            problems += error.problems
+    return problems
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a runbook file; each action's arguments stand under `$defs` by the action's name."""
+    schema = Runbook.model_json_schema(by_alias=True)
+    schema["$defs"]["Step"]["properties"]["action"]["enum"] = sorted(ACTIONS)
+    for name in ACTIONS:
+        schema["$defs"][name] = action_named(name).accepts.model_json_schema()
+    return schema
+
+
+def _books_in(folder: Path) -> Iterator[tuple[Path, Runbook]]:
+    for path in _files(folder, []):
+        yield path, load_book(path)
+
+
+def _files(folder: Path, problems: list[str]) -> list[Path]:
+    if not folder.is_dir():
+        problems.append(f"{folder}:1: there is no such folder")
+        return []
+    return sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml") and p.is_file())
+
+
+def checked(source: Source) -> Runbook:
+    """The book in a source, if nothing is wrong with it; raises BookError."""
+    if not isinstance(source.data, dict):
+        raise BookError([f"{source.name}:1: a runbook is a mapping of keys to values"])
+    try:
+        book = Runbook.model_validate(source.data)
+    except ValidationError as error:
+        raise BookError(_problems(source, error, Runbook)) from None
+    problems = [*_defaults(source, book), *_steps(source, book)]
+    if problems:
+        raise BookError(problems)
+    return book
+
+
+def _defaults(source: Source, book: Runbook) -> Iterator[str]:
+    for name, parameter in book.parameters.items():
+        try:
+            if parameter.default is not None:
+                convert(parameter, parameter.default)
+        except ValueError as error:
+            yield f"{source.at(('parameters', name, 'default'))}: the default of '{name}' {error}"
+
+
+def _steps(source: Source, book: Runbook) -> Iterator[str]:
+    known = {*RUN_VALUES, *(f"params.{name}" for name in book.parameters)}
+    names: set[str] = set()
+    counts = {"steps": 0, "verify": 0, "rollback": 0}
+    for phase, step in book.all_steps():
+        place: Place = (phase, counts[phase])
+        counts[phase] += 1
+        if step.name in names:
+            yield f"{source.at((*place, 'name'))}: the step name '{step.name}' is taken"
+        names.add(step.name)
+        yield from _lookups(source, (*place, "when"), step.when, known)
+        yield from _action(source, place, step, known)
+        known |= {f"steps.{step.name}.{value}" for value in STEP_VALUES}
+
+
+def _action(source: Source, place: Place, step: Step, known: set[str]) -> Iterator[str]:
+    if step.action not in ACTIONS:
+        yield f"{source.at((*place, 'action'))}: no action '{step.action}'{nearest(step.action, ACTIONS)}"
+        return
+    given = step.arguments
+    templated = set()
+    for name, value in given.items():
+        bad = list(_lookups(source, (*place, "with", name), value, known))
+        templated |= {name} if bad or _has_holes(value) else set()
+        yield from bad
+    model = action_named(step.action).accepts
+    try:
+        model.model_validate(given)
+    except ValidationError as error:
+        yield from _problems(source, error, model, above=(*place, "with"), unknown=templated)
+
+
+def _has_holes(value: Any) -> bool:
+    try:
+        return bool(holes(value))
+    except TemplateError:
+        return True
+
+
+def _lookups(source: Source, place: Place, value: Any, known: set[str]) -> Iterator[str]:
+    try:
+        for name in holes(value):
+            if name not in known:
+                yield f"{source.at(place)}: there is no '{name}' here{nearest(name, known)}"
+    except TemplateError as error:
+        yield f"{source.at(place)}: {error}"
+
+
+def _problems(
+    source: Source,
+    error: ValidationError,
+    model: type[BaseModel],
+    above: Place = (),
+    unknown: Iterable[str] = (),
+) -> list[str]:
+    """Pydantic's findings as lines. What concerns values that are known only at run time (`unknown`) is left out."""
+    lines = []
+    for row in error.errors(include_url=False, include_input=False, include_context=False):
+        place: Place = row["loc"]
+        if place and place[0] in set(unknown) and row["type"] != "extra_forbidden":
+            continue
+        where = ".".join(map(str, (*above, *place))) or "runbook"
+        if row["type"] == "extra_forbidden":
+            names = _names_at(model, place[:-1])
+            lines.append(f"{source.at((*above, *place))}: unknown key '{place[-1]}'{nearest(str(place[-1]), names)}")
+        else:
+            lines.append(f"{source.at((*above, *place))}: {where}: {_said(row['msg'])}")
+    return list(dict.fromkeys(lines))
+
+
+def _said(message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]
+
+
+def _names_at(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+    """The keys a mapping at this place may have."""
+    here: Any = model
+    for part in place:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            fields: Mapping[str, Any] = {f.alias or n: f for n, f in here.model_fields.items()}
+            here = _inner(fields[str(part)].annotation) if str(part) in fields else None
+    if isinstance(here, type) and issubclass(here, BaseModel):
+        return [f.alias or n for n, f in here.model_fields.items()]
+    return []
+
+
+def _inner(annotation: Any) -> Any:
+    """The model inside tuples, mappings and unions."""
+    if get_origin(annotation) in (tuple, list, dict, Union, UnionType):
+        inner = (_inner(a) for a in get_args(annotation))
+        return next((a for a in inner if isinstance(a, type) and issubclass(a, BaseModel)), annotation)
+    return annotation
