@@ -315,12 +315,21 @@ class DockerSandbox:
         code = self._code(exec_id)
         if code == 0:
             return code, ended
-        if code is None or not self.alive():
+        if code is None or self._died(code, late):
             self._dead = True
             return _KILLED, "oom" if self._oom() else "killed"
         if late and code in (124, _KILLED):
             return code, "timeout"
         return code, "oom" if self._oom() else "exited"
+
+    def _died(self, code: int, late: bool) -> bool:
+        """Whether the container is gone. The engine learns of a command's end a moment before it learns that the
+        whole container ended, so a command that was killed gets a second look."""
+        for _ in range(8 if code == _KILLED and not late else 0):
+            if not self.alive():
+                return True
+            time.sleep(0.05)
+        return not self.alive()
 
     def _code(self, exec_id: str) -> int | None:
         from docker.errors import NotFound

@@ -40,9 +40,11 @@ class Stream:
             if writable:
                 left = self._send(left)
             if readable and not self._receive():
+                self._last_line()
                 return "exited"
             if not readable and not writable and now > ask_at:
                 if ended():
+                    self._last_line()
                     return "exited"
                 ask_at = now + 1.0
         return "timeout"
@@ -97,10 +99,16 @@ class Stream:
         (self.stderr if kind == _STDERR else self.stdout).extend(data)
         if kind == _STDERR or not self._on_line:
             return
-        *lines, rest = (bytes(self._tail) + data).split(b"\n")
-        self._tail = bytearray(rest)
-        for line in lines:
+        first, *more = data.split(b"\n")
+        self._tail += first
+        for rest in more:
+            line, self._tail = bytes(self._tail), bytearray(rest)
             self._on_line(line)
+
+    def _last_line(self) -> None:
+        if self._tail and self._on_line:
+            self._on_line(bytes(self._tail))
+        self._tail.clear()
 
 
 def hijack(api: Any, exec_id: str) -> tuple[socket.socket, bytes, Any]:
