@@ -1,10 +1,11 @@
 import asyncio
 from pathlib import Path
 
+from support.scenario import Scenario, scenario
+
 from nightshift.daemon.missions.heal import Heal
 from nightshift.daemon.missions.testing import MemoryDurable
 from nightshift.daemon.model import Recovery, Reproduction, Stage
-from support.scenario import Scenario, scenario
 
 
 def run(made: Scenario, *signals: dict[str, str]) -> MemoryDurable:
