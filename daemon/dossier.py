@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.model import Event, Incident, Mission, dump
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def dossier(store: Store, name: str) -> Json | None:
         incident = store.incidents.get(mission.incident)
     if incident is None:
         return None
-    return {"incident": dump(incident), **mission_part(store, mission)}
+    found: Json = masked({"incident": dump(incident), **mission_part(store, mission)})
+    return found
 
 
 def mission_part(store: Store, mission: Mission | None) -> Json:
@@ -49,9 +51,18 @@ def _at(value: Any, *keys: str) -> Any:
     return value
 
 
+def masked(value: Any) -> Any:
+    """Plain JSON with every text redacted."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: masked(inner) for key, inner in value.items()}
+    return [masked(inner) for inner in value] if isinstance(value, list) else value
+
+
 def incident_row(incident: Incident, mission: Mission | None) -> Json:
     """One incident of a list: the incident without its first signal's details, and its mission."""
-    row: Json = dump(incident)
+    row: Json = masked(dump(incident))
     del row["signal"]
     return {**row, "mission": dump(mission) if mission else None}
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from nightshift.daemon.kit.redact import redact
+from nightshift.daemon.kit.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,11 +43,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], styles: Iterable[
     sys.stdout.write("".join(line.rstrip() + "\n" for line in captured.get().splitlines()))
 
 
-def plain(text: str) -> str:
-    """Text from logs and repositories without terminal escapes or secrets."""
-    return redact("".join(c if c.isprintable() or c in "\n\t" else "�" for c in text))
-
-
 def at(ms: int) -> str:
     """A moment in this machine's time zone, to the second."""
     return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S") if ms else ""
+
+
+__all__ = ["at", "console", "plain", "print_json", "table"]

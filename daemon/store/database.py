@@ -6,6 +6,7 @@ transactions, and log offsets are in the same file, so they are then read again.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 
 from nightshift.daemon.store.schema import metadata
+
+STORE_ERRORS = (SQLAlchemyError, sqlite3.Error)
+"""What a store that is locked, full, corrupt or gone raises; callers outside catch this and never name SQLAlchemy."""
 
 
 class Database:
@@ -75,4 +80,4 @@ def _immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-__all__ = ["Database", "metadata"]
+__all__ = ["STORE_ERRORS", "Database", "metadata"]

@@ -88,6 +88,14 @@ class Incidents:
             rows = c.execute(query.order_by(incidents.c.last_at_ms.desc()).limit(limit)).mappings().all()
         return [_incident(r) for r in rows]
 
+    def totals(self) -> dict[tuple[str, str], int]:
+        """(service, state) → how many incidents there are."""
+        query = select(incidents.c.service, incidents.c.state, func.count()).group_by(
+            incidents.c.service, incidents.c.state
+        )
+        with self._db.begin() as c:
+            return {(service, state): count for service, state, count in c.execute(query)}
+
     def forget_signals(self, before_ms: int) -> int:
         """Retention: drop the memory of signals older than a time; returns how many."""
         with self._db.begin() as c:

@@ -32,6 +32,12 @@ class Journal:
         with self._db.begin() as c:
             return [_event(r) for r in c.execute(query).mappings().all()]
 
+    def last(self, limit: int = 50) -> list[Event]:
+        """The newest events of all missions, newest first."""
+        with self._db.begin() as c:
+            query = select(journal).order_by(journal.c.id.desc()).limit(limit)
+            return [_event(r) for r in c.execute(query).mappings().all()]
+
 
 def _event(row: RowMapping) -> Event:
     return load(Event, {name: value for name, value in row.items() if name != "key"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from nightshift.daemon.model import ENDS, Mission, Stage, dump, load
@@ -85,6 +85,12 @@ class Missions:
             query = query.where(missions.c.stage.not_in([s.value for s in ENDS]))
         with self._db.begin() as c:
             return [_mission(r) for r in c.execute(query).mappings().all()]
+
+    def totals(self) -> dict[str, int]:
+        """Stage → how many missions stand there."""
+        with self._db.begin() as c:
+            rows = c.execute(select(missions.c.stage, func.count()).group_by(missions.c.stage))
+            return {stage: count for stage, count in rows}
 
 
 def _mission(row: RowMapping) -> Mission:
