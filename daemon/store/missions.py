@@ -90,7 +90,7 @@ class Missions:
         """Stage → how many missions stand there."""
         with self._db.begin() as c:
             rows = c.execute(select(missions.c.stage, func.count()).group_by(missions.c.stage))
-            return {stage: count for stage, count in rows}
+            return {str(stage): int(count) for stage, count in rows}
 
 
 def _mission(row: RowMapping) -> Mission:
