@@ -8,7 +8,7 @@ from nightshift.daemon.missions import arbiter, mending
 from nightshift.daemon.missions.durable import Json
 from nightshift.daemon.missions.record import Record, as_object, breakable
 from nightshift.daemon.model import Case, Patch, Reproduction, Stage, Verdict, dump, load
-from nightshift.daemon.ports import Budget, EnvironmentBroke, Refused
+from nightshift.daemon.ports import Budget, EnvironmentBroke, Note, Refused
 
 
 class MendingSteps(Record):
@@ -32,10 +32,16 @@ class MendingSteps(Record):
     def reproduce(self, mission: str, case: Json) -> Json:
         """Red first."""
         self.enter(mission, Stage.REPRODUCING, "making it fail in a sandbox")
-        red = self.parts.reproducer.reproduce(load(Case, case), self.note(mission, "reproduce"))
+        red = self._red(load(Case, case), self.note(mission, "reproduce"))
         data = {k: v for k, v in dump(red).items() if k != "baseline"}
         self.hand_off(mission, f"red by {red.kind}" if mending.is_red(red) else f"not red: {red.reason}", data)
         return as_object(dump(red))
+
+    def _red(self, case: Case, note: Note) -> Reproduction:
+        if not case.diagnosis.frames:
+            # Without a place in the code a failing suite proves nothing about this incident.
+            return Reproduction(kind="none", reason="nothing in the evidence points into the repository")
+        return self.parts.reproducer.reproduce(case, note)
 
     @breakable
     def plan(self, mission: str, case: Json) -> Json:
