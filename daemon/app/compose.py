@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.config import Config
 from nightshift.daemon.forges.local import LocalForge
+from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.missions.deploy import CommandDeployer
 from nightshift.daemon.missions.parts import Parts
 from nightshift.daemon.missions.watch import make_watcher
+from nightshift.daemon.model import Incident
 from nightshift.daemon.ports import Fixer, Reproducer, Sandboxes, Tester
 from nightshift.daemon.store.store import Store
 
@@ -46,6 +48,11 @@ def parts(
         budget=config.budget,
         wake=wake,
     )
+
+
+def intake(config: Config, store: Store, clock: Clock, on_incident: Callable[[Incident], None]) -> Intake:
+    """The sink of every monitor."""
+    return Intake(store, clock, config.intake, on_incident)
 
 
 def _reproducer(engine: LateSandboxes, config: Config) -> Reproducer:

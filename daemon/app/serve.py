@@ -1,0 +1,131 @@
+"""The daemon's life: everything is started in order of need and stopped in reverse. SIGTERM checkpoints and exits 0."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+from nightshift.daemon.app.channels import notifiers
+from nightshift.daemon.app.control import Control
+from nightshift.daemon.app.reporting import Reporting
+
+from nightshift.daemon.app import compose
+from nightshift.daemon.app.dispatch import Dispatcher
+from nightshift.daemon.app.eyes import monitors
+from nightshift.daemon.app.lock import sole_owner
+from nightshift.daemon.app.outbox import Outbox
+from nightshift.daemon.app.upkeep import upkeep
+from nightshift.daemon.config import Config
+from nightshift.daemon.intake.intake import Intake
+from nightshift.daemon.kit.clock import SystemClock
+from nightshift.daemon.missions.engine import Engine
+from nightshift.daemon.missions.parts import Parts
+from nightshift.daemon.missions.steps import Steps
+from nightshift.daemon.ports import Monitor, Refused
+from nightshift.daemon.store.store import Store
+
+log = logging.getLogger(__name__)
+NODE = "node-1"
+
+
+def serve(config: Config, make_steps: Callable[[Parts], Steps] = Steps) -> int:
+    """Run until SIGTERM or SIGINT; 0 after an orderly end, 2 when the state folder belongs to another daemon."""
+    configure_logging()
+    try:
+        with sole_owner(config.state_dir), running(config, make_steps) as control:
+            control.serve()
+    except Refused as error:
+        print(f"nightshift run: {error}", file=sys.stderr)
+        return 2
+    log.info("stopped; unfinished missions go on at the next start")
+    return 0
+
+
+@contextmanager
+def running(config: Config, make_steps: Callable[[Parts], Steps]) -> Iterator[Control]:
+    """Everything but the HTTP server."""
+    with ExitStack() as stack:
+        store = Store.open(config.store_path)
+        stack.callback(store.close)
+        clock, stop = SystemClock(), threading.Event()
+        sandboxes = compose.sandboxes(config)
+        stack.callback(sandboxes.close)
+        channels = notifiers(config)
+        outbox = Outbox(store, channels)
+        steps = make_steps(compose.parts(config, store, clock, sandboxes, list(channels), outbox.wake))
+        engine = Engine(config.state_dir / "missions.db", NODE, steps)
+        engine.launch()
+        stack.callback(engine.close)
+        dispatcher = Dispatcher(store, engine, clock)
+        intake = compose.intake(config, store, clock, dispatcher.incident)
+        dispatcher.resume()
+        intake.pending()
+        reporting = Reporting(config, store, clock, list(channels), outbox.wake)
+        stack.enter_context(reporting.scheduled())
+        work = {"outbox": outbox.run, "upkeep": partial(upkeep, store, sandboxes, clock)}
+        watching = monitors(config, clock)
+        stack.callback(_stop_threads, stop, outbox, _start(work, watching, intake, store, stop))
+        log.info("watching %d service(s) with %s", len(config.services), ", ".join(watching) or "no monitor")
+        yield Control(config, store, engine, sandboxes, intake, clock)
+
+
+def _start(
+    work: Mapping[str, Callable[[threading.Event], None]],
+    watching: Mapping[str, Monitor],
+    intake: Intake,
+    store: Store,
+    stop: threading.Event,
+) -> list[threading.Thread]:
+    threads = [threading.Thread(target=run, args=(stop,), name=name, daemon=True) for name, run in work.items()]
+    for name, monitor in watching.items():
+        target = partial(_watch, name, monitor, intake, store, stop)
+        threads.append(threading.Thread(target=target, name=f"monitor-{name}", daemon=True))
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _watch(name: str, monitor: Monitor, intake: Intake, store: Store, stop: threading.Event) -> None:
+    """A monitor that dies is started again: eyes must not close because of one odd line."""
+    while not stop.is_set():
+        try:
+            monitor.watch(intake, store.offsets.all(f"{name}:"), stop)
+        except Exception:  # the loop's edge: logged, then tried again
+            log.exception("monitor %s failed; it starts again in 5 s", name)
+        stop.wait(5.0)
+
+
+def _stop_threads(stop: threading.Event, outbox: Outbox, threads: list[threading.Thread]) -> None:
+    stop.set()
+    outbox.wake()
+    for thread in threads:
+        thread.join(10.0)
+
+
+def configure_logging() -> None:
+    """One line an event on standard error: coloured words on a terminal, JSON elsewhere. Secrets are masked."""
+    import structlog
+
+    from nightshift.daemon.kit.redact import redact
+
+    def masked(_: object, __: str, event: dict[str, object]) -> dict[str, object]:
+        return {k: redact(v) if isinstance(v, str) else v for k, v in event.items()}
+
+    terminal = sys.stderr.isatty()
+    before = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+    ]
+    last = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    chain = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, masked]
+    handler = logging.StreamHandler()
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=[*chain, last]))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for noisy in ("alembic", "httpx", "apscheduler", "watchdog", "dbos"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
