@@ -1,0 +1,56 @@
+"""The table of repair templates. Explicit: a family is tried because it stands here.
+
+Yields and overfit-proneness are those measured by a prototype on two sets of one-function bugs; families weigh their
+own edits, this table says how much a kind of edit deserves to be believed against the other kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from nightshift.fixers.templates.families import (
+    calls,
+    conditions,
+    guards,
+    literals,
+    names,
+    off_by_one,
+    operators,
+    slices,
+    statements,
+    subexpression,
+)
+from nightshift.fixers.templates.site import Site
+from nightshift.fixers.templates.source import Edit
+
+FAMILIES: Mapping[str, Callable[[Site], Iterator[Edit]]] = {
+    "literals": literals.edits,
+    "off_by_one": off_by_one.edits,
+    "operators": operators.edits,
+    "names": names.edits,
+    "slices": slices.edits,
+    "calls": calls.edits,
+    "conditions": conditions.edits,
+    "subexpression": subexpression.edits,
+    "statements": statements.edits,
+    "guards": guards.edits,
+}
+
+TRUST: Mapping[str, float] = {
+    "constant": 1.0, "off-by-one": 1.0, "comparison": 1.05, "variable": 0.95, "slice": 0.8, "operator": 1.0,
+    "boolean": 1.0, "regroup": 0.9, "operand-swap": 0.9, "argument-swap": 1.0, "element-swap": 0.9,
+    "branch-swap": 0.9, "sub-expression": 0.85, "function": 0.95, "attribute": 0.95, "target": 0.8,
+    "insert-collect": 0.8, "insert-return": 0.9, "insert-assignment": 0.8, "statement": 0.85,
+    "statement-move": 0.9, "statement-drop": 0.8, "condition-negate": 0.95, "condition-drop": 0.85,
+    "condition-extend": 0.75, "condition-replace": 0.5, "wrap": 0.75, "wrap-limit": 0.75, "unwrap": 0.85,
+    "extend": 0.7, "donor": 0.7, "empty-literal": 0.75, "element-drop": 0.7, "argument-add": 0.9,
+    "argument-drop": 0.8, "return-value": 0.6, "insert-guard": 0.7, "guard": 1.0, "guard-catch": 0.6,
+    "name": 1.1, "conversion": 0.95, "await": 1.0,
+}  # fmt: skip
+"""Share of right ones among the plausible, roughly; a kind not named here counts 0.7."""
+
+
+def edits_at(site: Site) -> Iterator[Edit]:
+    """What every family proposes at one place."""
+    for family in FAMILIES.values():
+        yield from family(site)

@@ -1,0 +1,119 @@
+"""Wrong literals: numbers one off, flags the wrong way round, the wrong string."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nightshift.fixers.templates.site import Site
+from nightshift.fixers.templates.source import Edit
+
+TEMPLATE = "constant"
+
+
+def edits(site: Site) -> Iterator[Edit]:
+    """Other literals of the same kind, nearest first."""
+    node = site.node
+    if not isinstance(node, ast.Constant) or _is_docstring(site):
+        return
+    value = node.value
+    if isinstance(value, bool):
+        yield from site.replace(str(not value), TEMPLATE, 0.9)
+        yield from site.replace("None", TEMPLATE, 0.25)
+    elif isinstance(value, int):
+        yield from _integers(site, value)
+    elif isinstance(value, float):
+        yield from _floats(site, value)
+    elif isinstance(value, (str, bytes)):
+        yield from _strings(site, value)
+    elif value is None:
+        for text, weight in (("0", 0.4), ("[]", 0.4), ("''", 0.35), ("False", 0.35), ("{}", 0.3), ("True", 0.25)):
+            yield from site.replace(text, TEMPLATE, weight)
+
+
+def _is_docstring(site: Site) -> bool:
+    return isinstance(site.parent, (ast.Expr, ast.JoinedStr, ast.FormattedValue))
+
+
+def _integers(site: Site, value: int) -> Iterator[Edit]:
+    near = {value + 1: 1.0, value - 1: 1.0}
+    for other, weight in ((0, 0.7), (1, 0.7), (-1, 0.5), (2, 0.45), (-value, 0.4), (value * 10, 0.25), (value // 10, 0.2),
+                          (value * 2, 0.25), (value // 2, 0.25), (value + 2, 0.25), (value - 2, 0.25)):  # fmt: skip
+        near.setdefault(other, weight)
+    for other in _numbers_nearby(site):
+        near.setdefault(other, 0.45)
+    for other, weight in near.items():
+        if other != value:
+            yield from site.replace(str(other), TEMPLATE, weight * (0.7 if abs(value) > 1 and other == -value else 1))
+    for text, weight in (("None", 0.2), ("''", 0.15), ("[]", 0.15), ("float('inf')", 0.2), ("float('-inf')", 0.2)):
+        if value in (0, 1, -1):
+            yield from site.replace(text, TEMPLATE, weight)
+    if value in (0, 1):
+        yield from site.replace(str(bool(value)), TEMPLATE, 0.15)
+    if abs(value) > 1:
+        yield from site.replace(f"{value}.0", TEMPLATE, 0.1)
+
+
+def _numbers_nearby(site: Site) -> list[int]:
+    key = ("numbers", site.source.path)
+    if key not in site.cache:
+        found = [n.value for n in ast.walk(site.source.tree) if isinstance(n, ast.Constant) and type(n.value) is int]
+        site.cache[key] = list(dict.fromkeys(n for n in found if abs(n) > 1))[:12]
+    numbers: list[int] = site.cache[key]  # type: ignore[assignment]
+    return numbers
+
+
+def _floats(site: Site, value: float) -> Iterator[Edit]:
+    options = ((value * 10, 0.4), (value / 10, 0.4), (value * 100, 0.4), (value / 100, 0.4), (-value, 0.4),
+               (1 - value, 0.5), (value + 1, 0.4), (value - 1, 0.4), (value * 2, 0.4), (value / 2, 0.4),
+               (0.0, 0.4), (1.0, 0.4), (0.5, 0.3))  # fmt: skip
+    for other, weight in options:
+        if other != value:
+            yield from site.replace(repr(round(other, 12)), TEMPLATE, weight)
+
+
+def _strings(site: Site, value: str | bytes) -> Iterator[Edit]:
+    seen = {value}
+    prefix = "b" if isinstance(value, bytes) else ""
+    for other, weight in _variants(value):
+        if other not in seen:
+            seen.add(other)
+            yield from site.replace(repr(other), TEMPLATE, weight)
+    for rank, other in enumerate(_strings_nearby(site)):
+        if other not in seen and bool(prefix) == isinstance(other, bytes):
+            seen.add(other)
+            yield from site.replace(repr(other), TEMPLATE, 0.4 / (1 + 0.1 * rank))
+
+
+def _variants(value: str | bytes) -> Iterator[tuple[str | bytes, float]]:
+    if isinstance(value, bytes):
+        yield b"", 0.2
+        return
+    yield "", 0.35 if len(value) <= 2 else 0.2
+    for other, weight in ((value.strip(), 0.5), (value.lower(), 0.35), (value.upper(), 0.35), (value + " ", 0.25),
+                          (" " + value, 0.25), (value.rstrip("s"), 0.2), (value + "s", 0.2), (value[:-1], 0.2),
+                          (value[1:], 0.2), (value.capitalize(), 0.2)):  # fmt: skip
+        if len(value) <= 40:
+            yield other, weight
+    swaps = {" ": ("", ", ", "\n", "_", "-"), ",": (", ", ";", " "), ", ": (",", " "), "": (" ", ",", ", ", "\n"),
+             "_": ("-", " "), "-": ("_", " "), "\n": (" ", ""), "/": (".", ""), ".": (",", "/"), "0": ("", " ", "1")}  # fmt: skip
+    for other in swaps.get(value, ()):
+        yield other, 0.4
+    for old, new in (("%m", "%M"), ("%M", "%m"), ("%d", "%m"), ("%m", "%d"), ("%H", "%I"), ("%I", "%H"), ("%y", "%Y"),
+                     ("%Y", "%y"), ("+", "*"), ("*", "+"), ("\\d", "\\w"), ("\\w", "\\d"), ("a-z", "a-zA-Z"),
+                     (".*", ".*?"), (".+", ".+?")):  # fmt: skip
+        if old in value:
+            yield value.replace(old, new, 1), 0.35
+    if len(value) > 1 and ("%d" in value and "%m" in value):
+        yield value.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m"), 0.5
+
+
+def _strings_nearby(site: Site) -> list[str | bytes]:
+    key = ("strings", site.source.path)
+    if key not in site.cache:
+        found = [n.value for n in ast.walk(site.source.tree)
+                 if isinstance(n, ast.Constant) and isinstance(n.value, (str, bytes)) and len(n.value) <= 40
+                 and not isinstance(site.source.parents.get(n), ast.Expr)]  # fmt: skip
+        site.cache[key] = list(dict.fromkeys(found))[:16]
+    strings: list[str | bytes] = site.cache[key]  # type: ignore[assignment]
+    return strings

@@ -1,0 +1,130 @@
+"""Wrong subscripts: bounds missing, too many, swapped, reversed; the wrong element of a tuple."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nightshift.fixers.templates.site import Site, in_annotation, is_load, local_names, operand
+from nightshift.fixers.templates.source import Edit
+
+TEMPLATE = "slice"
+
+
+def edits(site: Site) -> Iterator[Edit]:
+    """Change a slice or an index; take a slice of a whole sequence; swap elements of a tuple."""
+    node = site.node
+    if isinstance(node, ast.Subscript) and not in_annotation(site.source, node):
+        index = getattr(node.slice, "value", node.slice) if type(node.slice).__name__ == "Index" else node.slice
+        if isinstance(index, ast.Slice):
+            yield from _slices(site, node, index)
+        elif is_load(node):
+            yield from _indexes(site, node, index)
+    elif isinstance(node, (ast.Name, ast.Attribute)) and is_load(node):
+        yield from _take_slice(site)
+    elif isinstance(node, ast.Tuple):
+        yield from _tuples(site, node)
+
+
+def _bound(site: Site, node: ast.expr | None) -> str:
+    return site.text(node) if node is not None else ""
+
+
+def _slices(site: Site, node: ast.Subscript, index: ast.Slice) -> Iterator[Edit]:
+    base = site.text(node.value)
+    low, high, step = (_bound(site, n) for n in (index.lower, index.upper, index.step))
+    tail = f":{step}" if step else ""
+    options: list[tuple[str, float]] = []
+    if high:
+        options += [
+            (f"{low}:{operand(high)} + 1{tail}", 0.8),
+            (f"{low}:{tail}", 0.5),
+            (f":{operand(high)} - 1{tail}", 0.2),
+        ]
+        options += [(f"{high}:{low}{tail}", 0.4), (f"{low}:-{operand(high, 14)}{tail}", 0.3)]
+        if low:
+            options += [(f"{low}:{operand(low)} + {operand(high, 12)}{tail}", 0.6)]
+            options += [(f"{operand(low)} + 1:{operand(high)} + 1{tail}", 0.45)]
+            options += [(f"{operand(low)} - 1:{operand(high)} - 1{tail}", 0.4), (f":{high}{tail}", 0.45)]
+    else:
+        options += [(f"{low}:-1{tail}", 0.5)]
+    if low:
+        options += [(f"{operand(low)} + 1:{high}{tail}", 0.7), (f"{operand(low)} - 1:{high}{tail}", 0.6)]
+        options += [(f":{low}{tail}", 0.4), (f"-{operand(low, 14)}:{high}{tail}", 0.4), (f":{high}{tail}", 0.4)]
+    else:
+        options += [(f"1:{high}{tail}", 0.6)]
+    options += [(f"{low}:{high}:-1", 0.4), (f"{low}:{high}:2", 0.15)] if not step else [(f"{low}:{high}", 0.5)]
+    if not low and high:
+        options += [(f"-{operand(high, 14)}:", 0.5)]
+    yield from _each(site, base, options)
+    yield from site.replace(base, TEMPLATE, 0.4)
+    if high or low:
+        yield from site.replace(f"{base}[{high or low}]", TEMPLATE, 0.3)
+    names = [n for n in local_names(site) if n not in ("self", "cls")][:8]
+    yield from _each(site, base, [(f"{low}:{n}{tail}", 0.25) for n in names if not high])
+    yield from _each(site, base, [(f"{n}:{high}{tail}", 0.25) for n in names if not low])
+
+
+def _each(site: Site, base: str, options: list[tuple[str, float]]) -> Iterator[Edit]:
+    seen = set()
+    for text, weight in options:
+        if text not in seen:
+            seen.add(text)
+            yield from site.replace(f"{base}[{text}]", TEMPLATE, weight)
+
+
+def _indexes(site: Site, node: ast.Subscript, index: ast.expr) -> Iterator[Edit]:
+    base, at = site.text(node.value), site.text(index)
+    if isinstance(index, ast.Constant) and isinstance(index.value, str):
+        yield from site.replace(base, "sub-expression", 0.15)
+        yield from _other_keys(site, base, index.value)
+        return
+    yield from site.replace(f"{base}[-1]", TEMPLATE, 0.5)
+    yield from site.replace(f"{base}[0]", TEMPLATE, 0.5)
+    yield from site.replace(f"{base}[-{operand(at, 14)}]", TEMPLATE, 0.25)
+    yield from site.replace(f"{base}[{at}:]", TEMPLATE, 0.3)
+    yield from site.replace(f"{base}[:{at}]", TEMPLATE, 0.3)
+    yield from site.replace(f"{base}[len({base}) - 1 - {operand(at)}]", TEMPLATE, 0.12)
+    yield from site.replace(f"{base}[{operand(at)} % len({base})]", TEMPLATE, 0.2)
+    if isinstance(node.value, ast.Subscript) and not isinstance(node.value.slice, ast.Slice):
+        inner = node.value
+        yield from site.replace(f"{site.text(inner.value)}[{at}][{site.text(inner.slice)}]", "element-swap", 0.5)
+    yield from site.replace(base, "sub-expression", 0.3)
+
+
+def _other_keys(site: Site, base: str, key: str) -> Iterator[Edit]:
+    memo = ("keys", site.source.path)
+    if memo not in site.cache:
+        found = [n.slice.value for n in ast.walk(site.source.tree)
+                 if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Constant) and isinstance(n.slice.value, str)]  # fmt: skip
+        site.cache[memo] = list(dict.fromkeys(found))
+    keys: list[str] = site.cache[memo]  # type: ignore[assignment]
+    for other in keys[:12]:
+        if other != key:
+            yield from site.replace(f"{base}[{other!r}]", "constant", 0.45)
+
+
+def _take_slice(site: Site) -> Iterator[Edit]:
+    parent, place = site.parent, site.place
+    if isinstance(parent, (ast.For, ast.comprehension)) and place == "iter":
+        weight = 0.45
+    elif isinstance(parent, (ast.Return, ast.Call, ast.Assign)) and place in ("value", "args"):
+        weight = 0.25
+    else:
+        return
+    text = site.text()
+    for bounds, share in (("[1:]", 1.0), ("[:-1]", 1.0), ("[::-1]", 0.9), ("[:]", 0.7), ("[0]", 0.4), ("[-1]", 0.4)):
+        yield from site.replace(text + bounds, TEMPLATE, weight * share)
+
+
+def _tuples(site: Site, node: ast.Tuple) -> Iterator[Edit]:
+    if len(node.elts) not in (2, 3) or in_annotation(site.source, node) or isinstance(site.parent, ast.ExceptHandler):
+        return
+    texts = [site.text(e) for e in node.elts]
+    for a, b in ((0, 1), (1, 2), (0, 2))[: 1 if len(texts) == 2 else 3]:
+        swapped = list(texts)
+        swapped[a], swapped[b] = swapped[b], swapped[a]
+        (start, _), (_, end) = site.source.span(node.elts[0]), site.source.span(node.elts[-1])
+        if site.source.exact(node):
+            yield site.edit(start, end, ", ".join(swapped), "element-swap", 0.45,
+                            f"swap `{texts[a]}` and `{texts[b]}`")  # fmt: skip

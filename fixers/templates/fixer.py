@@ -1,0 +1,273 @@
+"""The template fixer: localise, draft thousands of small edits, try them inside one sandbox, hand over the survivors.
+
+The search is told to stop soon after its first find, so that alternatives exist and can be ranked; asked for more
+patches than that, it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nightshift.daemon.kit.checks import PytestCall, parse_pytest
+from nightshift.daemon.kit.git import BareRepo, GitError
+from nightshift.daemon.kit.ids import stable_id
+from nightshift.daemon.model import Case, Patch
+from nightshift.daemon.ports import WORKDIR, Budget, Note, Workbench
+from nightshift.fixers.templates.conversation import Conversation, WorkerLost
+from nightshift.fixers.templates.ranking import Candidate, Crash, Evidence, pairs, rank
+from nightshift.fixers.templates.repository import File, diff_of, parse, read_files
+
+
+class Settings(BaseModel):
+    """How the template search spends its time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cores: int = Field(default=2, ge=1, le=64)
+    """Candidates tried at the same time."""
+    linger_s: float = Field(default=0.4, ge=0)
+    """How long the search goes on after its first find, so that there are alternatives to rank."""
+    baseline_s: float = Field(default=60.0, gt=0)
+    """Most time for measuring what the unpatched tests do."""
+    partial: int = Field(default=24, ge=0)
+    """How many partial fixes the two-edit search starts from; 0 turns it off."""
+
+
+@dataclass
+class Search:
+    """What is known while one draft runs."""
+
+    case: Case
+    budget: Budget
+    files: Mapping[str, File]
+    talk: Conversation
+    baseline: dict[str, Any]
+    candidates: list[Candidate] = field(default_factory=list)
+    pending: list[Candidate] = field(default_factory=list)
+    tried: int = 0
+    seconds: float = 0.0
+    why: str = ""
+    grades: dict[int, float] = field(default_factory=dict)
+
+    def left_s(self) -> float:
+        """Seconds until the deadline."""
+        return self.budget.deadline - time.monotonic()
+
+
+class TemplateFixer:
+    """Port `Fixer`."""
+
+    name = "templates"
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or Settings()
+
+    def draft(self, case: Case, bench: Workbench, budget: Budget, note: Note) -> Iterator[Patch]:
+        """Patches that turn the reproduction green, best first. Raises EnvironmentBroke when the sandbox fails."""
+        made = case.reproduction
+        if made is None or made.kind == "none" or not made.command:
+            note("templates: nothing to search without a reproduction")
+            return
+        repo = BareRepo(case.repo)
+        files = read_files(repo, case.base, made.files)
+        if not files:
+            note("templates: no Python files to edit")
+            return
+        call = parse_pytest(made.command)
+        modes: list[PytestCall | None] = [call, None] if call else [None]
+        for mode in modes:
+            try:
+                yield from self._draft(case, bench, budget, note, repo, files, mode)
+                return
+            except WorkerLost as lost:
+                note(f"templates: {_last_line(str(lost))}")
+
+    def _draft(
+        self, case: Case, bench: Workbench, budget: Budget, note: Note, repo: BareRepo, files: Mapping[str, File],
+        call: PytestCall | None,
+    ) -> Iterator[Patch]:  # fmt: skip
+        talk = Conversation(bench.open(), call.interpreter if call else ("python",), dict(call.env) if call else {},
+                            max(1.0, budget.deadline - time.monotonic()) + 900.0)  # fmt: skip
+        with talk:
+            talk.start(self._setup(case, files, call, budget))
+            baseline = _wait_for_baseline(talk, budget.deadline)
+            search = Search(case, budget, files, talk, baseline)
+            search.candidates = _candidates(search)
+            note(
+                f"templates: {len(baseline['failing']) or 'the check'} failing, {baseline['passing']} passing, "
+                f"{len(search.candidates)} candidates"
+            )
+            yield from self._search(search, repo, note)
+
+    def _setup(self, case: Case, files: Mapping[str, File], call: PytestCall | None, budget: Budget) -> dict[str, Any]:
+        made = case.reproduction
+        assert made is not None
+        left = budget.deadline - time.monotonic()
+        return {
+            "mode": "pytest" if call else "command", "command": made.command, "args": list(call.args) if call else [],
+            "module_mode": bool(call and call.module), "failing": list(made.failing), "files": sorted(files), "root": WORKDIR,
+            "encodings": {p: _python_encoding(f.encoding) for p, f in files.items() if f.encoding != "utf-8"},
+            "cores": self._settings.cores, "baseline_s": max(1.0, min(self._settings.baseline_s, left * 0.4)),
+            "answers": -1, "requests": -1,
+        }  # fmt: skip
+
+    def _search(self, search: Search, repo: BareRepo, note: Note) -> Iterator[Patch]:
+        given: set[str] = set()
+        count = 0
+        order = _try(search.candidates, 0)
+        while search.left_s() > 0.2 and count < search.budget.patches:
+            found = self._round(search, order, search.budget.patches - count)
+            for candidate in sorted(found, key=lambda c: -c.score):
+                patch = _patch(search, repo, candidate)
+                if patch is not None and patch.diff not in given:
+                    given.add(patch.diff)
+                    count += 1
+                    yield patch
+            if search.why == "exhausted":
+                if count or not self._settings.partial or search.left_s() < 1.0:
+                    break
+                order = self._pairs(search, note)
+                if order is None:
+                    break
+            else:
+                order = {"op": "more"}
+        note(
+            f"templates: {search.tried} candidates tried in {search.seconds:.1f} s, {count} patches ({search.why or 'time is up'})"
+        )
+
+    def _round(self, search: Search, order: dict[str, Any], patches: int) -> list[Candidate]:
+        search.talk.order({**order, "patches": patches, "linger_s": self._settings.linger_s,
+                           "deadline_s": max(0.1, search.left_s() - 0.3)})  # fmt: skip
+        found = []
+        for message in search.talk.hear(search.budget.deadline + 5.0):
+            if message["t"] == "plausible":
+                found.append(search.candidates[_index(message["n"], search)])
+            elif message["t"] == "grade":
+                search.grades[_index(message["n"], search)] = float(message["grade"])
+            elif message["t"] == "idle":
+                search.why, search.tried = str(message["why"]), int(message["tried"])
+                search.seconds += float(message["seconds"])
+                return found
+        search.why = "deadline"
+        return found
+
+    def _pairs(self, search: Search, note: Note) -> dict[str, Any] | None:
+        return None
+
+
+def _index(n: Any, search: Search) -> int:
+    if not isinstance(n, int) or not 0 <= n < len(search.candidates):
+        raise WorkerLost("the worker named a candidate that does not exist")
+    return n
+
+
+def _wait_for_baseline(talk: Conversation, deadline: float) -> dict[str, Any]:
+    for message in talk.hear(deadline):
+        if message["t"] == "unusable":
+            raise WorkerLost(f"{message['why']} in the search")
+        if message["t"] == "baseline":
+            return message
+    raise WorkerLost("time was up before the tests had run once")
+
+
+def _try(candidates: list[Candidate], first: int, mode: str = "quick") -> dict[str, Any]:
+    rows = [
+        {"n": first + i, "e": [[e.path, e.start, e.end, e.text] for e in c.edits], **({"r": 1} if c.imports else {})}
+        for i, c in enumerate(candidates)
+    ]
+    return {"op": "try", "mode": mode, "candidates": rows}
+
+
+def _candidates(search: Search) -> list[Candidate]:
+    evidence = evidence_of(search.case, search.baseline, search.files)
+    paths = dict.fromkeys([*evidence.suspicion, *(f[0] for c in evidence.crashes for f in c.frames)])
+    return rank(parse(search.files, paths), evidence, search.budget.candidates)
+
+
+def evidence_of(case: Case, baseline: Mapping[str, Any], files: Mapping[str, File]) -> Evidence:
+    """Suspicion and crashes from the worker's baseline and the diagnosis; where nothing was traced, from frames alone."""
+    crashes = [
+        Crash(
+            exception=str(c["exception"]),
+            message=str(c["message"]),
+            frames=tuple((str(f[0]), int(f[1])) for f in c["frames"]),
+        )
+        for c in baseline["crashes"]
+    ]
+    diagnosis = case.diagnosis
+    frames = tuple((f.path, f.line) for f in diagnosis.frames if f.path in files)
+    if frames:
+        crashes.append(Crash(exception=diagnosis.exception, message=diagnosis.message, frames=frames))
+    suspicion = {
+        str(p): {int(n): float(s) for n, s in lines.items()} for p, lines in baseline["suspicion"].items() if p in files
+    }
+    if not suspicion:
+        suspicion = _untraced(crashes, files)
+    return Evidence(suspicion=suspicion, crashes=tuple(crashes))
+
+
+def _untraced(crashes: list[Crash], files: Mapping[str, File]) -> dict[str, dict[int, float]]:
+    crashed = {path for crash in crashes for path, _ in crash.frames}
+    weight = dict.fromkeys(crashed, 0.4) or dict.fromkeys(files, 0.3)
+    return {p: dict.fromkeys(range(1, files[p].text.count("\n") + 2), w) for p, w in weight.items() if p in files}
+
+
+def _patch(search: Search, repo: BareRepo, candidate: Candidate) -> Patch | None:
+    case = search.case
+    try:
+        diff = diff_of(repo, case.base, search.files, candidate)
+    except (GitError, UnicodeEncodeError):
+        return None
+    return Patch(
+        id=stable_id("patch", case.base, diff), base=case.base, diff=diff,
+        files=tuple(dict.fromkeys(e.path for e in candidate.edits)), fixer=TemplateFixer.name,
+        rationale=_rationale(search, candidate), kind="+".join(dict.fromkeys(e.template for e in candidate.edits)),
+        score=round(candidate.score, 6),
+    )  # fmt: skip
+
+
+def _rationale(search: Search, candidate: Candidate) -> str:
+    sources = parse(search.files, {e.path for e in candidate.edits})
+    parts = []
+    for edit in candidate.edits:
+        place = _place(sources[edit.path], edit.line) if edit.path in sources else edit.path
+        parts.append(f"in `{place}`, {edit.note} (line {edit.line})")
+    base = search.baseline
+    failing = len(base["failing"])
+    proof = (
+        f"{failing} of {failing} failing tests pass, {base['passing']} others stay green"
+        if failing
+        else "the check passes"
+    )
+    return f"{'; and '.join(parts)}; {proof}; {search.tried:,} candidates tried"
+
+
+def _place(source: Any, line: int) -> str:
+    import ast
+
+    module = os.path.splitext(source.path)[0].removeprefix("src/").replace("/", ".")
+    best = ""
+    for node in ast.walk(source.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and node.lineno <= line <= (
+            node.end_lineno or 0
+        ):
+            name = source.qualname(node)
+            best = name if len(name) >= len(best) else best
+    return f"{module}.{best}" if best else module
+
+
+def _python_encoding(name: str) -> str:
+    return "utf-8" if name == "utf-8-sig" else name
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1] if text.strip() else "the worker ended"
+
+
+__all__ = ["Settings", "TemplateFixer", "evidence_of", "pairs"]

@@ -1,0 +1,162 @@
+"""From suspicious lines and crash frames to a ranked list of candidates: likeliest place times likeliest edit."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nightshift.fixers.templates.all_templates import TRUST, edits_at
+from nightshift.fixers.templates.site import Clue, Site
+from nightshift.fixers.templates.source import Edit, Function, Source, header_end
+
+_CRASH_BONUS = (1.5, 1.25, 1.15, 1.1)
+_INDIRECT = 0.45
+_DECORATION = ("decorator_list", "annotation", "returns", "type_params")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crash:
+    """An exception and the frames it passed: (path, line), outermost first, repository files only."""
+
+    exception: str
+    message: str
+    frames: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Suspicion in 0..1 per path and line, and the crashes seen."""
+
+    suspicion: Mapping[str, Mapping[int, float]]
+    crashes: tuple[Crash, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Edits tried together. `imports` says that they reach beyond function bodies, so modules must be imported anew."""
+
+    edits: tuple[Edit, ...]
+    score: float
+    imports: bool = False
+
+
+def rank(sources: Mapping[str, Source], evidence: Evidence, limit: int) -> list[Candidate]:
+    """The best `limit` single-edit candidates, best first; equal texts once."""
+    best: dict[tuple[str, int, int, str], Candidate] = {}
+    for path, source in sources.items():
+        for candidate in _of_file(path, source, evidence):
+            edit = candidate.edits[0]
+            key = (path, edit.start, edit.end, edit.text)
+            if key not in best or best[key].score < candidate.score:
+                best[key] = candidate
+    return sorted(best.values(), key=lambda c: (-c.score, c.edits[0].path, c.edits[0].start, c.edits[0].text))[:limit]
+
+
+def _of_file(path: str, source: Source, evidence: Evidence) -> Iterator[Candidate]:
+    lines = dict(evidence.suspicion.get(path, {}))
+    clues = _clues(path, evidence.crashes)
+    for line, found in clues.items():
+        lines[line] = max(lines.get(line, 0.0), 1.0 if any(c.depth == 0 for c in found) else 0.7)
+    if not lines:
+        return
+    cache: dict[object, object] = {}
+    indirect = _indirect(source, lines)
+    for node in ast.walk(source.tree):
+        if not isinstance(node, (ast.expr, ast.stmt, ast.comprehension)) or isinstance(node, ast.expr_context):
+            continue
+        statement = source.statement(node)
+        if statement is None or _decorates(source, node):
+            continue
+        found = _clues_at(statement, clues)
+        suspicion = _suspicion(statement, lines)
+        imports = not suspicion
+        suspicion = suspicion or indirect.get(statement, 0.0)
+        if not suspicion:
+            continue
+        factor = suspicion**1.5 * (_CRASH_BONUS[min(min(c.depth for c in found), 3)] if found else 1.0)
+        if isinstance(statement, Function) and node is not statement and not _is_default(source, node, statement):
+            continue
+        for edit in edits_at(Site(source, node, found, cache)):
+            outside = imports or source.function(statement) is None
+            yield Candidate(edits=(edit,), score=edit.weight * TRUST.get(edit.template, 0.7) * factor, imports=outside)
+
+
+def _decorates(source: Source, node: ast.AST) -> bool:
+    return source.fields.get(node) in _DECORATION
+
+
+def _is_default(source: Source, node: ast.AST, function: ast.stmt) -> bool:
+    current: ast.AST | None = node
+    while current is not None and current is not function:
+        if source.fields.get(current) in ("defaults", "kw_defaults"):
+            return True
+        current = source.parents.get(current)
+    return False
+
+
+def _clues(path: str, crashes: Sequence[Crash]) -> dict[int, tuple[Clue, ...]]:
+    found: dict[int, dict[tuple[str, str], Clue]] = {}
+    for crash in crashes:
+        for depth, (file, line) in enumerate(reversed(crash.frames)):
+            if file == path and depth < 6:
+                clue = Clue(exception=crash.exception, message=crash.message, depth=depth)
+                known = found.setdefault(line, {})
+                key = (crash.exception, crash.message)
+                if key not in known or known[key].depth > depth:
+                    known[key] = clue
+    return {line: tuple(sorted(c.values(), key=lambda c: c.depth))[:3] for line, c in found.items()}
+
+
+def _clues_at(statement: ast.stmt, clues: Mapping[int, tuple[Clue, ...]]) -> tuple[Clue, ...]:
+    last = header_end(statement)
+    found = [c for line in range(statement.lineno, last + 1) for c in clues.get(line, ())]
+    if isinstance(statement, Function):
+        found = [c for line in range(statement.lineno, (statement.end_lineno or last) + 1) for c in clues.get(line, ())]
+        return tuple(c for c in found if c.exception in ("NameError", "UnboundLocalError"))[:3]
+    return tuple(sorted(found, key=lambda c: c.depth))[:3]
+
+
+def _suspicion(statement: ast.stmt, lines: Mapping[int, float]) -> float:
+    if isinstance(statement, (*Function, ast.ClassDef)):
+        return 0.0
+    return max((lines.get(n, 0.0) for n in range(statement.lineno, header_end(statement) + 1)), default=0.0)
+
+
+def _indirect(source: Source, lines: Mapping[int, float]) -> dict[ast.stmt, float]:
+    """Suspicion of what no test runs by itself: defaults of suspect functions, constants that suspect lines name."""
+    found: dict[ast.stmt, float] = {}
+    named: dict[str, float] = {}
+    for node in ast.walk(source.tree):
+        if isinstance(node, Function):
+            inside = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            best = max((lines.get(n, 0.0) for n in inside), default=0.0)
+            if best:
+                found[node] = best * _INDIRECT
+        elif isinstance(node, (ast.Name, ast.Attribute)):
+            name = node.id if isinstance(node, ast.Name) else node.attr
+            named[name] = max(named.get(name, 0.0), lines.get(node.lineno, 0.0))
+    for holder in ast.walk(source.tree):
+        if isinstance(holder, (ast.Module, ast.ClassDef)):
+            for statement in holder.body:
+                if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+                    best = max((named.get(getattr(t, "id", ""), 0.0) for t in targets), default=0.0)
+                    found[statement] = best * _INDIRECT
+    return found
+
+
+def pairs(partial: Sequence[tuple[Candidate, float]], pool: Sequence[Candidate], limit: int) -> list[Candidate]:
+    """Two-edit candidates: each partial fix (with its gain) joined with each edit that does not overlap it."""
+    made: dict[tuple[Edit, ...], Candidate] = {}
+    for first, gain in partial:
+        for second in pool:
+            a, b = first.edits[0], second.edits[0]
+            if a.path == b.path and a.start <= b.end and b.start <= a.end:
+                continue
+            edits = tuple(sorted((a, b), key=lambda e: (e.path, e.start)))
+            score = first.score * second.score * (1.0 + gain)
+            if edits not in made or made[edits].score < score:
+                made[edits] = Candidate(edits=edits, score=score, imports=first.imports or second.imports)
+    ranked = sorted(made.values(), key=lambda c: -c.score)[:limit]
+    return [replace(c, score=0.5 * c.score) for c in ranked]

@@ -1,0 +1,246 @@
+"""The search: candidates in the order the daemon ranked them, two children at a time, hung ones killed and skipped.
+
+Rounds come as files in a mailbox folder, answers go out as JSON lines. Nothing is decided here about which survivor is
+best; the daemon does that.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .evaluate import Candidate, Evaluator, Plan, run_batch
+from .process import fork_into
+
+Say = Callable[[dict[str, Any]], None]
+_FAST_BATCH = 48
+_WALL_S = 1.5
+
+
+class Child:
+    """A forked child and what it still owes."""
+
+    def __init__(self, pid: int, fd: int, batch: list[Candidate]) -> None:
+        self.pid, self.fd, self.batch = pid, fd, collections.deque(batch)
+        self.current: Candidate | None = None
+        self.since, self.buffer = time.monotonic(), b""
+        self.dead: list[Candidate] = []
+
+
+class Search:
+    """Keeps its queues between rounds, so that the daemon can ask for more."""
+
+    def __init__(self, evaluator: Evaluator | None, plan: Plan, ids: dict[str, list[str]], setup: Any, say: Say):
+        self.evaluator, self.plan, self.ids, self.setup, self.say = evaluator, plan, ids, setup, say
+        self.fresh: collections.deque[Candidate] = collections.deque()
+        self.reloads: collections.deque[Candidate] = collections.deque()
+        self.confirms: collections.deque[Candidate] = collections.deque()
+        self.losers: list[Candidate] = []
+        self.children: dict[int, Child] = {}
+        self.reloading: dict[int, Any] = {}
+        self.selector = selectors.DefaultSelector()
+        self.seen: set[int] = evaluator.seen if evaluator else set()
+        self.good_marks: set[int] = set()
+        self.tried = self.found = self.single = self.batches = 0
+        self.reload_buffer = b""
+        if setup["answers"] >= 0:
+            self.selector.register(setup["answers"], selectors.EVENT_READ, "reload")
+
+    def run(self, order: dict[str, Any]) -> None:
+        """One round: until enough were found, the linger after the first find is over, all is tried, or time is up."""
+        if order["op"] == "try":
+            for row in order["candidates"]:
+                edits = tuple((p, s, e, t) for p, s, e, t in row["e"])
+                candidate = Candidate(row["n"], edits, mode=order.get("mode", "quick"))
+                (self.reloads if row.get("r") or self.evaluator is None else self.fresh).append(candidate)
+        start, self.found = time.monotonic(), 0
+        tick = start
+        why = ""
+        first_find = 0.0
+        while not why:
+            self._fill()
+            self._read(0.05)
+            self._kill_hung()
+            now = time.monotonic()
+            first_find = first_find or (now if self.found else 0.0)
+            if now - tick > 0.5:
+                tick = now
+                self.say({"t": "tick", "tried": self.tried, "left": len(self.fresh) + len(self.reloads)})
+            why = self._over(order, start, first_find, now)
+        self._abandon()
+        self.say({"t": "idle", "why": why, "tried": self.tried, "left": len(self.fresh) + len(self.reloads),
+                  "seconds": time.monotonic() - start})  # fmt: skip
+
+    def _over(self, order: dict[str, Any], start: float, first_find: float, now: float) -> str:
+        if self.found >= order["patches"]:
+            return "patches"
+        if first_find and now - first_find > order["linger_s"] and not self.confirms:
+            return "linger"
+        if now - start > order["deadline_s"]:
+            return "deadline"
+        waiting = self.fresh or self.reloads or self.confirms or self.losers
+        return "" if waiting or self.children or self.reloading else "exhausted"
+
+    # ------------------------------------------------------------ starting
+
+    def _fill(self) -> None:
+        while len(self.children) + len(self.reloading) < self.setup["cores"]:
+            if not self._start_one():
+                return
+
+    def _start_one(self) -> bool:
+        self.batches += 1
+        reload_turn = self.batches % 4 == 0 or not self.fresh
+        if self.confirms:
+            self._fork([self.confirms.popleft()])
+        elif self.reloads and not self.reloading and reload_turn:
+            self._start_reload(self.reloads.popleft())
+        elif self.fresh:
+            size = 1 if self.single > 8 or self.fresh[0].mode == "alone" else min(_FAST_BATCH, 6 + self.batches * 4)
+            self._fork([self.fresh.popleft() for _ in range(min(size, len(self.fresh)))])
+        elif self.losers and not self.reloads:
+            self._fork([self.losers.pop(0)])
+        else:
+            return False
+        return True
+
+    def _fork(self, batch: list[Candidate]) -> None:
+        evaluator = self.evaluator
+        assert evaluator is not None
+        pid, fd = fork_into(lambda out: run_batch(evaluator, batch, out))
+        child = self.children[fd] = Child(pid, fd, batch)
+        self.selector.register(fd, selectors.EVENT_READ, child)
+
+    def _start_reload(self, candidate: Candidate) -> None:
+        cpu = max(5.0, 4 * (self.plan.full_cpu + self.plan.failing_cpu))
+        request = {"n": candidate.n, "edits": candidate.edits, "cpu": cpu, **self.ids}
+        os.write(self.setup["requests"], (json.dumps(request) + "\n").encode())
+        self.reloading[candidate.n] = [candidate, 0, time.monotonic(), cpu * 2]
+
+    # ------------------------------------------------------------ listening
+
+    def _read(self, wait_s: float) -> None:
+        for key, _ in self.selector.select(wait_s):
+            data = os.read(key.fd, 1 << 16)
+            if key.data == "reload":
+                if not data:
+                    self.selector.unregister(key.fd)
+                *lines, self.reload_buffer = (self.reload_buffer + data).split(b"\n")
+                for line in lines:
+                    self._reload_line(line.decode().split())
+                continue
+            child = key.data
+            *lines, child.buffer = (child.buffer + data).split(b"\n")
+            for line in lines:
+                self._line(child, line.decode().split())
+            if not data:
+                self._ended(child)
+
+    def _line(self, child: Child, words: list[str]) -> None:
+        child.since = time.monotonic()
+        if words[0] == "S":
+            child.current = child.batch.popleft()
+        elif words[0] == "R" and child.current is not None:
+            candidate, child.current = child.current, None
+            self._verdict(child, candidate, words[2], int(words[3]), float(words[4]))
+        elif words[0] == "Z" and words[1] == "0" and child.dead:
+            self.single += 1
+            again = [c._replace(mode="alone") for c in child.dead]
+            self.fresh.extendleft(reversed(again))
+            self.tried -= len(again)
+
+    def _verdict(self, child: Child, candidate: Candidate, word: str, mark: int, grade: float) -> None:
+        if candidate.mode != "confirm":
+            self.tried += 1
+        if word == "reload":
+            self.reloads.append(candidate)
+        elif word == "budget":
+            self._lost(candidate)
+        elif word == "good" and candidate.mode == "confirm":
+            self._good(candidate, mark)
+        elif word == "good":
+            self.confirms.append(candidate._replace(mode="confirm"))
+        elif word == "dead":
+            self.seen.add(mark)
+            if candidate.mode == "quick":
+                child.dead.append(candidate)
+        if candidate.mode == "grade":
+            self.say({"t": "grade", "n": candidate.n, "grade": grade})
+
+    def _good(self, candidate: Candidate, mark: int) -> None:
+        if mark and mark in self.good_marks:
+            return
+        self.good_marks.add(mark)
+        self.found += 1
+        self.say({"t": "plausible", "n": candidate.n, "tried": self.tried})
+
+    def _lost(self, candidate: Candidate) -> None:
+        if candidate.cpu == 1.0 and len(self.losers) < 4000:
+            self.losers.append(candidate._replace(cpu=40.0))
+
+    def _ended(self, child: Child) -> None:
+        """A child is gone: by itself, killed, or torn down by its candidate."""
+        self.selector.unregister(child.fd)
+        os.close(child.fd)
+        os.waitpid(child.pid, 0)
+        self.children.pop(child.fd, None)
+        if child.current is not None:
+            self.tried += 1
+        self.fresh.extendleft(reversed(child.batch))
+
+    def _reload_line(self, words: list[str]) -> None:
+        entry = self.reloading.get(int(words[1]))
+        if entry is None:
+            return
+        if words[0] == "P":
+            entry[1] = int(words[2])
+            return
+        del self.reloading[int(words[1])]
+        self.tried += 1
+        if words[2] == "good":
+            self._good(entry[0], 0)
+
+    # ------------------------------------------------------------ ending
+
+    def _kill_hung(self) -> None:
+        now = time.monotonic()
+        for child in list(self.children.values()):
+            cpu = child.current.cpu if child.current else 1.0
+            allowed = max(_WALL_S, 20 * self.plan.failing_cpu + 8 * self.plan.full_cpu) * (1 if cpu == 1.0 else 6)
+            if now - child.since > allowed:
+                if child.current is not None:
+                    self._lost(child.current)
+                _kill(child.pid)
+                self._ended(child)
+        for n, (_, pid, since, limit) in list(self.reloading.items()):
+            if now - since > limit + 2:
+                self.tried += 1
+                del self.reloading[n]
+                _kill(pid)
+
+    def _abandon(self) -> None:
+        for child in list(self.children.values()):
+            if child.current is not None:
+                child.batch.appendleft(child.current)
+                child.current = None
+            _kill(child.pid)
+            self._ended(child)
+        for entry in self.reloading.values():
+            self.reloads.appendleft(entry[0])
+            _kill(entry[1])
+        self.reloading.clear()
+        self.fresh = collections.deque(c for c in self.fresh if c.mode not in ("confirm", "grade"))
+
+
+def _kill(pid: int) -> None:
+    if pid:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
