@@ -245,7 +245,7 @@ def test_the_reaper_takes_what_is_past_its_deadline(docker_engine: DockerSandbox
 
 def _small_image() -> bytes:
     """A few programs of this machine with the libraries they need, as an image's only layer."""
-    programs = [f"/usr/bin/{name}" for name in "dash tar timeout sleep cat mkdir id".split()]
+    programs = [f"/usr/bin/{name}" for name in ("dash", "tar", "timeout", "sleep", "cat", "mkdir", "id")]
     text = "".join(run(["ldd", path], timeout_s=20).text() for path in programs)
     libraries = {word for word in text.split() if word.startswith("/")}
     buffer = io.BytesIO()
