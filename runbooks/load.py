@@ -183,7 +183,7 @@ def _problems(
 
 
 def _said(message: str) -> str:
-    text = message.removeprefix("Value error, ")
+    text = message.removeprefix("Value error, ").replace("valid tuple", "list")
     return text[:1].lower() + text[1:]
 
 

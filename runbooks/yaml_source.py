@@ -62,6 +62,7 @@ class _Walk:
             seen: set[str] = set()
             for key, value in node.value:
                 self._key(key, seen)
+                self.lines.setdefault((*place, str(key.value)), key.start_mark.line + 1)
                 self.visit(value, (*place, str(key.value)))
 
     def _key(self, key: yaml.Node, seen: set[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +31,8 @@ class Arguments(BaseModel):
     """How long it gets to stop by itself before it is killed."""
     healthy_within_s: float = Field(default=10.0, ge=0, le=600)
     """How long it may take until it runs, and is healthy if it has a health check."""
+    stays_up_s: float = Field(default=1.0, ge=0, le=60)
+    """How long it must then stay up without another restart; a crash loop looks well for a moment, too."""
 
 
 class DockerRestart:
@@ -66,19 +68,33 @@ class DockerRestart:
             found = client.api.inspect_container(evidence["id"])
             if found["State"]["StartedAt"] == evidence["started_at"]:
                 client.api.restart(evidence["id"], timeout=arguments.grace_s)
-            state = self._settled(client, evidence["id"], arguments.healthy_within_s, context)
-        return f"{evidence['id'][:12]} up since {state['StartedAt']}"
+            started_at = self._settled(client, evidence["id"], arguments, context)
+        return f"{evidence['id'][:12]} up since {started_at}"
 
-    def _settled(self, client: DockerClient, container: str, within_s: float, context: Context) -> dict[str, Any]:
-        deadline = context.clock.monotonic() + within_s
+    def _settled(self, client: DockerClient, container: str, arguments: Arguments, context: Context) -> str:
+        """The start time at which it stays up; raises ActionFailed when there is none in time."""
+        now = context.clock.monotonic
+        deadline, since, seen = now() + arguments.healthy_within_s, now(), ""
         while True:
             state: dict[str, Any] = client.api.inspect_container(container)["State"]
-            health = (state.get("Health") or {}).get("Status", "healthy")
-            if state["Running"] and not state.get("Restarting") and health == "healthy":
-                return state
-            if context.clock.monotonic() >= deadline or health == "unhealthy":
-                raise ActionFailed(f"the container is {state['Status']} ({health}) after the restart")
+            well = _is_well(state)
+            if not well or state["StartedAt"] != seen:
+                since, seen = now(), state["StartedAt"]
+            if well and now() - since >= arguments.stays_up_s:
+                return seen
+            if now() >= deadline + (arguments.stays_up_s if well else 0.0):
+                raise ActionFailed(f"the container is {state['Status']} after the restart{_health(state)}")
             context.clock.sleep(_POLL_S)
+
+
+def _is_well(state: Mapping[str, Any]) -> bool:
+    health = (state.get("Health") or {}).get("Status", "none")
+    return bool(state["Running"]) and not state.get("Restarting") and health in ("healthy", "none")
+
+
+def _health(state: Mapping[str, Any]) -> str:
+    health = (state.get("Health") or {}).get("Status", "")
+    return f", exit code {state['ExitCode']}" if not state["Running"] else f", {health}" if health else ""
 
 
 @contextlib.contextmanager
