@@ -70,9 +70,9 @@ class SandboxReproducer:
         if case.check:
             note(f"running the check on {case.base[:10]}")
             checked = self._see(case, case.check, {}, tree)
-            if not checked.reason:
+            if not checked.reason and _explains(checked, case):
                 return _from_check(case, checked)
-            reason = checked.reason
+            reason = checked.reason or "the check is red for another reason than the incident"
         if not case.diagnosis.frames:
             return Reproduction(kind="none", reason=reason if case.check else "there is no check and no traceback")
         return self._from_frames(case, checked, reason, tree, note)
@@ -158,6 +158,16 @@ def _differs(test: str, status: TestStatus, first: TestRun, second: TestRun) -> 
 
 def _with_collection(run: TestRun) -> TestRun:
     return run if not run.pytest or run.ids is not None else replace(run, statuses={COLLECTION: TestStatus.ERROR})
+
+
+def _explains(seen: _Seen, case: Case) -> bool:
+    """Whether a red check shows the incident: a suite that is red elsewhere would prove nothing about it."""
+    if not case.diagnosis.frames:
+        return True
+    if seen.run.pytest:
+        return bool(alike(seen.run, case.diagnosis))
+    wanted = case.diagnosis.exception.rpartition(".")[2]
+    return bool(wanted) and wanted in seen.run.tail and case.diagnosis.frames[-1].function in seen.run.tail
 
 
 def _from_check(case: Case, seen: _Seen) -> Reproduction:

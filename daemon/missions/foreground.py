@@ -11,7 +11,7 @@ from typing import Any
 
 from nightshift.daemon.kit.git import BareRepo, GitError
 from nightshift.daemon.missions import arbiter, mending
-from nightshift.daemon.model import Case, Patch, Reproduction, Service, Signal, Verdict, dump
+from nightshift.daemon.model import Case, Diagnosis, Patch, Reproduction, Service, Signal, Verdict, dump
 from nightshift.daemon.ports import Budget, EnvironmentBroke, Fixer, Note, Reproducer, Tester
 
 EXIT_CODES = {"healed": 0, "abstained": 1, "no_patch": 1, "unjudged": 3}
@@ -144,12 +144,20 @@ class Healer:
         with watch.stage("gathering"):
             case = self._case(service, repo, base, signals)
         with watch.stage("reproducing"):
-            red = self._reproducer.reproduce(case, self._note)
+            red = self._reproduce(case)
         if not mending.is_red(red):
             return HealResult(outcome="no_patch", reason=f"not reproduced: {red.reason}", reproduction=red)
         case = replace(case, reproduction=red)
         attempt = self._attempt(case, deadline, watch)
         return _conclude(attempt, red, time.monotonic() >= deadline)
+
+    def _reproduce(self, case: Case) -> Reproduction:
+        red = self._reproducer.reproduce(case, self._note)
+        if mending.is_red(red) or not (case.check and case.diagnosis.frames):
+            return red
+        # The log can't be made red, but the check was named as a failure in its own right.
+        alone = self._reproducer.reproduce(replace(case, diagnosis=Diagnosis()), self._note)
+        return alone if mending.is_red(alone) else red
 
     def _case(self, service: Service, repo: BareRepo, base: str, signals: Sequence[Signal]) -> Case:
         cases = [mending.open_case("heal", service, repo.path, base, s) for s in reversed(signals)]
