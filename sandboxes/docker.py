@@ -71,7 +71,6 @@ class DockerSandboxes:
         self._fillers: list[threading.Thread] = []
         self._closed = threading.Event()
         self._image_lock = threading.Lock()
-        self._images: set[str] = set()
 
     # -- the port
 
@@ -188,7 +187,9 @@ class DockerSandboxes:
                 f"image {image} is not on this engine: `docker pull {image}`, or allow `pull: true` in the settings"
             )
         log.info("pulling %s", image)
-        api.pull(*image.rsplit(":", 1)) if ":" in image.rsplit("/", 1)[-1] else api.pull(image, tag="latest")
+        last = next(iter(reversed(list(api.pull(image, stream=True, decode=True)))), {})
+        if not api.images(name=image, quiet=True):
+            raise EnvironmentBroke(f"image {image} could not be pulled: {last.get('error', last)}")
 
     def _import(self, api: APIClient, layout: images.Layout) -> None:
         """Import the empty image if the engine lacks it. Remembered, and looked up again after a failure."""

@@ -18,7 +18,6 @@ import sys
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from nightshift.daemon.kit.run import run
 from nightshift.daemon.ports import WORKDIR, EnvironmentBroke
@@ -27,6 +26,7 @@ HOST = "host"
 SHIMS = "/opt/nightshift/bin"
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/libx32")
 _MERGED = frozenset(_SYSTEM[1:])
+_WHOLE = ("/", "/home", "/root", "/opt", "/var", "/tmp", "/run", "/srv", "/mnt", "/media")  # noqa: S108
 _ETC = (
     "/etc/ld.so.cache",  # where the loader finds libraries outside its built-in directories
     "/etc/alternatives",  # awk and friends are links through here; links only
@@ -152,9 +152,7 @@ def host_layout(python: str = "") -> Layout:
 def _bind_prefix(prefix: str, binds: list[str], links: dict[str, str]) -> None:
     real = os.path.realpath(prefix)
     for path in (prefix, real):
-        if _under(path, (WORKDIR, "/proc", "/sys", "/dev", "/etc")) or len(PurePosixPath(path).parts) < 3:
-            if _under(path, _SYSTEM):
-                continue
+        if _under(path, (WORKDIR, "/proc", "/sys", "/dev", "/etc")) or path in _WHOLE:
             raise EnvironmentBroke(f"the Python environment {path} can't be bound into a sandbox: move it elsewhere")
     if not _under(real, binds):
         _check_readable(real)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from nightshift.daemon.kit.run import run
 from nightshift.daemon.kit.tar import tar_of, tar_of_entries
 from nightshift.daemon.ports import EnvironmentBroke, Sandbox, Sandboxes, SandboxSpec
 
@@ -61,6 +62,16 @@ def test_another_interpreter_is_bound_in(opened: Callable[[SandboxSpec], Sandbox
     box = opened(SandboxSpec(python="/usr/bin/python3", memory_mb=256))
     done = box.run(["python", "-c", "import sys; print(sys.prefix)"], timeout_s=30)
     assert done.stdout == b"/usr\n", done.stderr
+
+
+def test_a_virtual_environment_anywhere_is_bound_in(
+    opened: Callable[[SandboxSpec], Sandbox], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("made") / "env"
+    assert run([sys.executable, "-m", "venv", "--without-pip", str(home)], timeout_s=60).ok
+    box = opened(SandboxSpec(python=str(home / "bin" / "python"), memory_mb=256))
+    done = box.run(["python", "-c", "import sys; print(sys.prefix, sys.base_prefix)"], timeout_s=30)
+    assert done.stdout.decode().split() == [str(home), sys.base_prefix], done.stderr
 
 
 def test_pytest_runs_with_threads_processes_sockets_and_sqlite(box: Sandbox) -> None:

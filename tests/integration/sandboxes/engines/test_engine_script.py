@@ -72,7 +72,7 @@ class World:
 
     def engine(self, *args: str, **env: str) -> Completed:
         world = {"PATH": str(self.bin), "WORLD": str(self.root), "BIN": str(self.bin), "ENGINE_PROC": str(self.proc)}
-        argv = [str(SCRIPT), *args, "--state", str(self.root / "state")]
+        argv = [str(SCRIPT), *args, str(self.root / "state")]
         return run([shutil.which("bash") or "bash", *argv], timeout_s=60, env={**world, **env})
 
 
@@ -171,7 +171,7 @@ def test_a_stranger_with_our_old_pid_is_not_stopped(world: World) -> None:
 
 def test_two_starts_at_once_start_one(world: World) -> None:
     world.add("dockerd", DOCKERD)
-    both = f"{SCRIPT} start --state {world.root}/state & {SCRIPT} start --state {world.root}/state; wait"
+    both = f"{SCRIPT} start {world.root}/state & {SCRIPT} start {world.root}/state; wait"
     env = {"PATH": str(world.bin), "WORLD": str(world.root), "ENGINE_PROC": str(world.proc)}
     done = run(["/bin/bash", "-c", both], timeout_s=60, env=env)
     assert len(world.read("calls").splitlines()) == 1, done.stderr
