@@ -1,0 +1,59 @@
+"""What the HTTP surface needs of the daemon. The app implements it; tests use the one in `testing.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from pydantic import SecretStr
+
+    from nightshift.daemon.model import Health
+    from nightshift.daemon.store.store import Store
+
+
+class Api(Protocol):
+    """The daemon as HTTP sees it. All calls may come from several threads and may block."""
+
+    @property
+    def store(self) -> Store:
+        """What is read for lists and pages."""
+        ...
+
+    @property
+    def token(self) -> SecretStr | None:
+        """The bearer token of everything that changes something; None: nothing may."""
+        ...
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """What /metrics shows; `metrics.registry_for(store)` makes one."""
+        ...
+
+    def health(self) -> Sequence[Health]:
+        """Whether the daemon can do its work; any row that is not ok makes /readyz answer 503."""
+        ...
+
+    def signal_mission(self, mission: str, verb: str, actor: str, reason: str) -> None:
+        """approve | reject | pause | resume. `mission` is a full id that exists in the store. Raises KeyError (there
+        is no such run), Refused (not now; the message says why)."""
+        ...
+
+    def runbooks(self) -> Sequence[Mapping[str, Any]]:
+        """Every runbook as plain JSON: name, title, parameters."""
+        ...
+
+    def run_runbook(self, name: str, params: Mapping[str, Any], dry_run: bool, actor: str) -> str:
+        """Start a run in the background; returns its id. Raises KeyError (no such book), ValueError (parameters),
+        Refused."""
+        ...
+
+    def runbook_run(self, run: str) -> Mapping[str, Any] | None:
+        """A run as plain JSON, with its status and steps so far; None when there is no such run."""
+        ...
+
+    def receive_alerts(self, body: bytes, authorization: str | None) -> int:
+        """Take an Alertmanager webhook call; returns how many signals are durable. Raises Refused (not allowed),
+        ValueError (not understood), EnvironmentBroke or a store error (send it again later)."""
+        ...

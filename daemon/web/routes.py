@@ -1,0 +1,165 @@
+"""The JSON half: health, metrics, incidents, missions, runbooks, webhooks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from nightshift import __version__
+from nightshift.daemon.dossier import dossier, incident_rows, masked
+from nightshift.daemon.model import IncidentState, dump
+from nightshift.daemon.ports import Refused
+from nightshift.daemon.web.answers import Problem, require_token
+from nightshift.daemon.web.api import Api
+
+Json = dict[str, Any]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+class Say(BaseModel):
+    """What a person tells a mission."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    actor: str = Field(default="http", min_length=1, max_length=100)
+    """Who."""
+    reason: str = Field(default="", max_length=2000)
+    """Why; it goes into the journal."""
+
+
+class Run(BaseModel):
+    """A run of a runbook."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    params: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Values for the book's parameters."""
+    dry_run: bool = False
+    """Only say what would be done."""
+    actor: str = Field(default="http", min_length=1, max_length=100)
+    """Who."""
+
+
+def router(api: Api) -> APIRouter:
+    """All JSON routes over one daemon."""
+    routes = APIRouter()
+    _health(routes, api)
+    _reads(routes, api)
+    _verbs(routes, api)
+    _runbooks(routes, api)
+    _webhooks(routes, api)
+    return routes
+
+
+def _health(routes: APIRouter, api: Api) -> None:
+    @routes.get("/healthz")
+    def healthz() -> Json:
+        """The process answers."""
+        return {"status": "ok", "version": __version__}
+
+    @routes.get("/readyz")
+    def readyz() -> JSONResponse:
+        """The daemon can do its work: 200, else 503 with what is wrong."""
+        rows = list(api.health())
+        ready = all(row.ok for row in rows)
+        return JSONResponse({"ready": ready, "checks": masked([dump(r) for r in rows])}, 200 if ready else 503)
+
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        """Prometheus text format."""
+        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+        return Response(generate_latest(api.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _reads(routes: APIRouter, api: Api) -> None:
+    @routes.get("/api/incidents")
+    def incidents(state: IncidentState | None = None, since_ms: int = 0, limit: Limit = 100) -> Json:
+        """The newest incidents, each with its mission."""
+        rows = incident_rows(api.store, since_ms=since_ms, state=state.value if state else "", limit=limit)
+        return {"incidents": rows}
+
+    @routes.get("/api/incidents/{name}")
+    def incident(name: str) -> Json:
+        """Everything known of one incident."""
+        return _found(dossier(api.store, name), "incident", name)
+
+    @routes.get("/api/missions")
+    def missions(open_only: Annotated[bool, Query(alias="open")] = False, limit: Limit = 100) -> Json:
+        """The missions that moved last."""
+        rows = api.store.missions.list(open_only=open_only, limit=limit)
+        return {"missions": masked([dump(mission) for mission in rows])}
+
+    @routes.get("/api/missions/{name}")
+    def mission(name: str) -> Json:
+        """One mission with its incident, journal, verdict and diff."""
+        return _found(dossier(api.store, name) if api.store.missions.get(name) else None, "mission", name)
+
+
+def _found(value: Json | None, kind: str, name: str) -> Json:
+    if value is None:
+        raise Problem(404, f"no {kind} '{name}'", f"GET /api/{kind}s lists them")
+    return value
+
+
+def _verbs(routes: APIRouter, api: Api) -> None:
+    @routes.post("/api/missions/{name}/{verb}", status_code=202)
+    def signal(
+        request: Request, name: str, verb: Literal["approve", "reject", "pause", "resume"],
+        say: Annotated[Say | None, Body()] = None,
+    ) -> Json:  # fmt: skip
+        """Tell a mission something; it acts on it before its next step."""
+        require_token(api, request)
+        mission, said = api.store.missions.get(name), say or Say()
+        if mission is None:
+            raise Problem(404, f"no mission '{name}'", "GET /api/missions lists them")
+        try:
+            api.signal_mission(mission.id, verb, said.actor, said.reason)
+        except KeyError:
+            raise Problem(
+                404, f"mission {mission.id} is not running", "GET /api/missions/ID says how it ended"
+            ) from None
+        return {"mission": mission.id, "verb": verb}
+
+
+def _runbooks(routes: APIRouter, api: Api) -> None:
+    @routes.get("/api/runbooks")
+    def runbooks() -> Json:
+        """The runbooks there are."""
+        return {"runbooks": masked([dict(book) for book in api.runbooks()])}
+
+    @routes.post("/api/runbooks/{name}/runs", status_code=202)
+    def start(request: Request, name: str, run: Annotated[Run | None, Body()] = None) -> Json:
+        """Start a run in the background."""
+        require_token(api, request)
+        asked = run or Run()
+        try:
+            return {"run": api.run_runbook(name, asked.params, asked.dry_run, asked.actor), "dry_run": asked.dry_run}
+        except KeyError:
+            raise Problem(404, f"no runbook '{name}'", "GET /api/runbooks lists them") from None
+        except ValueError as error:
+            raise Problem(422, str(error), "correct the parameters; GET /api/runbooks lists them") from None
+
+    @routes.get("/api/runs/{run}")
+    def state(run: str) -> Json:
+        """How far a run is."""
+        found = api.runbook_run(run)
+        return _found(masked(dict(found)) if found is not None else None, "run", run)
+
+
+def _webhooks(routes: APIRouter, api: Api) -> None:
+    @routes.post("/webhooks/alertmanager")
+    async def alertmanager(request: Request) -> Json:
+        """Alertmanager's webhook, version 4. 503 means: nothing was taken, send it again."""
+        from starlette.concurrency import run_in_threadpool
+
+        body, shown = await request.body(), request.headers.get("authorization")
+        try:
+            return {"signals": await run_in_threadpool(api.receive_alerts, body, shown)}
+        except Refused as error:
+            raise Problem(401, str(error), "set monitors.alertmanager.token and send it as a bearer token") from None
+        except ValueError as error:
+            raise Problem(400, str(error), "send an Alertmanager webhook, version 4") from None
