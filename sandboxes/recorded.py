@@ -13,25 +13,10 @@ from nightshift.daemon.model import Frame
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _CUT = re.compile(r"\.\.\.|…|\[Filtered\]|\*{4,}|<[^<>]*(?:redacted|truncated|removed)[^<>]*>", re.IGNORECASE)
 _VALUE_CHARS = 20_000
-_MUTATORS = frozenset(
-    [
-        "append",
-        "appendleft",
-        "extend",
-        "insert",
-        "remove",
-        "pop",
-        "popleft",
-        "popitem",
-        "clear",
-        "update",
-        "setdefault",
-        "sort",
-        "reverse",
-        "add",
-        "discard",
-    ]
-)
+_MUTATORS = frozenset({
+    "append", "appendleft", "extend", "insert", "remove", "pop", "popleft", "popitem", "clear", "update",
+    "setdefault", "sort", "reverse", "add", "discard",
+})  # fmt: skip
 _CONSTRUCTORS = {
     "Decimal": "decimal", "Fraction": "fractions", "UUID": "uuid", "OrderedDict": "collections", "deque": "collections",
     "datetime.datetime": "datetime", "datetime.date": "datetime", "datetime.timedelta": "datetime",

@@ -209,6 +209,10 @@ class _Stranger:
     """Equal to nothing in the world but itself."""
 
 
+_STRANGERS = (_Stranger(), 0x5EED0001, "a stranger", 5.0625e9, (0x5EED0002,), ["a stranger"], {"a": "stranger"})
+_BUILTINS = (int, float, str, bytes, tuple, list, dict, set, frozenset)
+
+
 def equal_to_anything(root: str) -> list[Any]:
     """Classes of the tree whose bare instances say they equal a stranger: [path, qualified name] pairs."""
     found, todo, seen = [], [object], set()
@@ -227,15 +231,13 @@ def _suspicious(cls: Any, root: str) -> list[Any]:
     path = str(getattr(sys.modules.get(cls.__module__), "__file__", "") or "")
     if not path.startswith(root) or cls.__eq__ is object.__eq__ or issubclass(cls, BaseException):
         return []
+    base: Any = next((kind for kind in _BUILTINS if issubclass(cls, kind)), object)
     try:
-        bare = object.__new__(cls)
-    except TypeError:
+        bare = base.__new__(cls)
+        fooled = any(bool(bare == stranger) for stranger in _STRANGERS)
+    except Exception:  # noqa: BLE001 - code under test; what can't be compared at all does not fool anybody
         return []
-    try:
-        answer = bare == _Stranger()
-    except Exception:  # noqa: BLE001 - code under test
-        return []
-    return [[path[len(root) :], cls.__qualname__]] if answer is not False and answer is not NotImplemented else []
+    return [[path[len(root) :], cls.__qualname__]] if fooled else []
 
 
 def main(read_fd: int, write_fd: int) -> int:

@@ -1,0 +1,75 @@
+"""What speaks against a patch in one run of the check. Shared by every gate that looks at runs."""
+
+from __future__ import annotations
+
+from nightshift.daemon.model import TestStatus
+from nightshift.sandboxes.harness import TestRun
+from nightshift.sandboxes.proof import COLLECTION, FLAKY, unhealed
+from nightshift.sandboxes.tester.constructs import equalities
+from nightshift.sandboxes.tester.sources import parse
+from nightshift.sandboxes.tester.trial import Trial
+
+_ENDED = {
+    "timeout": "the check did not end within its time",
+    "output": "the check wrote more output than a sandbox takes",
+    "oom": "the check used more memory than a sandbox has",
+    "killed": "the run was killed, twice, from inside its own sandbox",
+    "died": "the process ended before pytest had finished",
+    "stopped": "pytest was stopped before all tests had run",
+}
+_BAD = (TestStatus.FAILED, TestStatus.ERROR)
+
+
+def not_green(trial: Trial, run: TestRun) -> str:
+    """Why the run does not show the reproduction green, or ''."""
+    if run.ended == "uncompiled":
+        path, line, message = run.syntax[0]
+        return f"{path} does not compile with the check's Python: line {line}: {message}"
+    if run.ended != "exited":
+        return _ENDED.get(run.ended, f"the check {run.ended}")
+    if not run.pytest:
+        return f"the check still fails with exit code {run.code}" if run.code else ""
+    if reason := _untrustworthy(trial, run):
+        return reason
+    left = unhealed(trial.made, run)
+    return f"still not passed: {', '.join(left[:3])}" if left else ""
+
+
+def _untrustworthy(trial: Trial, run: TestRun) -> str:
+    if run.forged:
+        return f"the evidence contradicts itself: {run.forged[0]}"
+    if run.nopytest:
+        return f"pytest can't be imported any more: {run.nopytest}"
+    if run.ids is None or not run.finished:
+        return f"pytest ended with {run.code} before it had collected the tests"
+    for path, name in run.equal:
+        before, after = trial.sources.get(path, (None, None))
+        new = equalities(parse(after)) - equalities(parse(before))
+        if path in trial.sources and (new or before is None or "<locals>" in name):
+            return f"{path} makes objects of {name} that claim to equal anything"
+    return ""
+
+
+def harm(trial: Trial, run: TestRun) -> str:
+    """What the run lost against base: tests gone, newly failing, newly skipped. '' = nothing."""
+    if not run.pytest:
+        return ""
+    baseline = {test: status for test, status in trial.made.baseline.items() if status != FLAKY and test != COLLECTION}
+    lost = [test for test in baseline if not _still_there(trial, test, run)]
+    if lost:
+        return f"tests are gone: {', '.join(lost[:3])}"
+    passed = [test for test, status in baseline.items() if status == TestStatus.PASSED and test in run.statuses]
+    failing = [test for test in passed if run.statuses[test] in _BAD]
+    if failing:
+        return f"newly failing: {', '.join(failing[:3])}"
+    skipped = [test for test in passed if run.statuses[test] == TestStatus.SKIPPED]
+    if skipped:
+        return f"newly skipped: {', '.join(skipped[:3])}"
+    own = [test for test in run.bad if test not in baseline and test.partition("::")[0] in trial.sources]
+    return f"the patch's own tests fail: {', '.join(own[:3])}" if own else ""
+
+
+def _still_there(trial: Trial, test: str, run: TestRun) -> bool:
+    if test in run.statuses or test in run.collected:
+        return True
+    return test.partition("::")[0] in trial.reverted_tests and test not in trial.made.failing
