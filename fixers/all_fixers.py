@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nightshift.daemon.ports import Fixer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 FIXERS: Mapping[str, str] = {
     "revert": "nightshift.fixers.revert:RevertFixer",
@@ -15,18 +18,18 @@ FIXERS: Mapping[str, str] = {
 }
 
 
-def create(names: Sequence[str], settings: Mapping[str, Mapping[str, Any]] | None = None) -> list[Fixer]:
-    """The named fixers in that order; `settings` maps a name to the fields of its `Settings`.
+def create(names: Sequence[str], settings: Mapping[str, BaseModel] | None = None) -> list[Fixer]:
+    """The named fixers in that order; `settings` maps a name to its `Settings`, defaults otherwise.
 
-    Raises KeyError for an unknown name and pydantic.ValidationError for settings that don't fit.
+    Raises KeyError for an unknown name.
     """
-    return [_create(name, (settings or {}).get(name, {})) for name in names]
+    return [_create(name, (settings or {}).get(name)) for name in names]
 
 
-def _create(name: str, fields: Mapping[str, Any]) -> Fixer:
+def _create(name: str, settings: BaseModel | None) -> Fixer:
     if name not in FIXERS:
         raise KeyError(f"unknown fixer {name!r}; there are {', '.join(FIXERS)}")
     path, _, attribute = FIXERS[name].partition(":")
     module = import_module(path)
-    fixer: Fixer = getattr(module, attribute)(module.Settings(**fields))
+    fixer: Fixer = getattr(module, attribute)(settings or module.Settings())
     return fixer

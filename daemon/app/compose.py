@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from nightshift.daemon.app.books import Bookshelf, RunbookDeployer
 from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.config import Config
 from nightshift.daemon.forges.local import LocalForge
@@ -29,10 +30,17 @@ def sandboxes(config: Config) -> LateSandboxes:
 
 
 def parts(
-    config: Config, store: Store, clock: Clock, engine: LateSandboxes, channels: Sequence[str], wake: Callable[[], None]
+    config: Config,
+    store: Store,
+    clock: Clock,
+    engine: LateSandboxes,
+    shelf: Bookshelf,
+    channels: Sequence[str],
+    wake: Callable[[], None],
 ) -> Parts:
     """Everything missions need."""
     forge = LocalForge(config.state_dir / "forge", clock, config.forge)
+    command = CommandDeployer(config.state_dir / "deploys", clock, lambda service: str(forge.path(service)))
     return Parts(
         store=store,
         clock=clock,
@@ -41,7 +49,7 @@ def parts(
         reproducer=_reproducer(engine, config),
         tester=_tester(engine, config),
         fixers=_fixers(config),
-        deployer=CommandDeployer(config.state_dir / "deploys", clock, lambda service: str(forge.path(service))),
+        deployer=RunbookDeployer(shelf, command),
         watcher=make_watcher(lambda incident, at_ms: store.incidents.occurrences_since(incident.id, at_ms), clock),
         channels=tuple(channels),
         policy=config.policy,

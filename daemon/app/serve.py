@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
+from nightshift.daemon.app import compose
+from nightshift.daemon.app.books import Bookshelf
 from nightshift.daemon.app.channels import notifiers
 from nightshift.daemon.app.control import Control
-from nightshift.daemon.app.reporting import Reporting
-
-from nightshift.daemon.app import compose
 from nightshift.daemon.app.dispatch import Dispatcher
 from nightshift.daemon.app.eyes import monitors
 from nightshift.daemon.app.lock import sole_owner
+from nightshift.daemon.app.logs import configure
 from nightshift.daemon.app.outbox import Outbox
+from nightshift.daemon.app.reporting import Reporting
 from nightshift.daemon.app.upkeep import upkeep
 from nightshift.daemon.config import Config
 from nightshift.daemon.intake.intake import Intake
@@ -34,7 +35,7 @@ NODE = "node-1"
 
 def serve(config: Config, make_steps: Callable[[Parts], Steps] = Steps) -> int:
     """Run until SIGTERM or SIGINT; 0 after an orderly end, 2 when the state folder belongs to another daemon."""
-    configure_logging()
+    configure()
     try:
         with sole_owner(config.state_dir), running(config, make_steps) as control:
             control.serve()
@@ -54,9 +55,10 @@ def running(config: Config, make_steps: Callable[[Parts], Steps]) -> Iterator[Co
         clock, stop = SystemClock(), threading.Event()
         sandboxes = compose.sandboxes(config)
         stack.callback(sandboxes.close)
-        channels = notifiers(config)
+        channels = notifiers(config, clock)
         outbox = Outbox(store, channels)
-        steps = make_steps(compose.parts(config, store, clock, sandboxes, list(channels), outbox.wake))
+        shelf = Bookshelf(config, store, clock, tuple(channels.values()))
+        steps = make_steps(compose.parts(config, store, clock, sandboxes, shelf, list(channels), outbox.wake))
         engine = Engine(config.state_dir / "missions.db", NODE, steps)
         engine.launch()
         stack.callback(engine.close)
@@ -66,11 +68,14 @@ def running(config: Config, make_steps: Callable[[Parts], Steps]) -> Iterator[Co
         intake.pending()
         reporting = Reporting(config, store, clock, list(channels), outbox.wake)
         stack.enter_context(reporting.scheduled())
-        work = {"outbox": outbox.run, "upkeep": partial(upkeep, store, sandboxes, clock)}
+        work: dict[str, Callable[[threading.Event], None]] = {
+            "outbox": outbox.run,
+            "upkeep": lambda over: upkeep(store, sandboxes, clock, over),
+        }
         watching = monitors(config, clock)
         stack.callback(_stop_threads, stop, outbox, _start(work, watching, intake, store, stop))
         log.info("watching %d service(s) with %s", len(config.services), ", ".join(watching) or "no monitor")
-        yield Control(config, store, engine, sandboxes, intake, clock)
+        yield Control(config, store, engine, sandboxes, intake, shelf)
 
 
 def _start(
@@ -104,28 +109,3 @@ def _stop_threads(stop: threading.Event, outbox: Outbox, threads: list[threading
     outbox.wake()
     for thread in threads:
         thread.join(10.0)
-
-
-def configure_logging() -> None:
-    """One line an event on standard error: coloured words on a terminal, JSON elsewhere. Secrets are masked."""
-    import structlog
-
-    from nightshift.daemon.kit.redact import redact
-
-    def masked(_: object, __: str, event: dict[str, object]) -> dict[str, object]:
-        return {k: redact(v) if isinstance(v, str) else v for k, v in event.items()}
-
-    terminal = sys.stderr.isatty()
-    before = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.ExtraAdder(),
-    ]
-    last = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
-    chain = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, masked]
-    handler = logging.StreamHandler()
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=[*chain, last]))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for noisy in ("alembic", "httpx", "apscheduler", "watchdog", "dbos"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nightshift.daemon.cli.trouble import Trouble
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 JsonFile = Annotated[str, typer.Option("--json", metavar="FILE", help="Also write outcomes and durations here.")]
 Dir = Annotated[str, typer.Option("--dir", metavar="DIR", help="Where to play; must not exist yet. Kept afterwards.")]
@@ -20,7 +22,6 @@ Dir = Annotated[str, typer.Option("--dir", metavar="DIR", help="Where to play; m
 
 def command(json_file: JsonFile = "", folder: Dir = "") -> int:
     """Run a small shop, crash it three times, and watch Nightshift heal two and escalate one. Exit 0 if it did."""
-    os.environ.pop("NIGHTSHIFT_CONFIG", None)
     root = _root(folder)
     from rich.console import Console
 
@@ -64,8 +65,10 @@ def _need_an_engine() -> None:
     made.close()
 
 
-def _reports(root: Path, console: object) -> None:
-    from nightshift.daemon.app.reporting import print_report_of
+def _reports(root: Path, console: Console) -> None:
+    from nightshift.daemon.app.reporting import write_report_of
     from nightshift.daemon.config import load_config
 
-    print_report_of(load_config(root / "nightshift.yaml"), console)
+    console.print()
+    for path in write_report_of(load_config(root / "nightshift.yaml"), console):
+        console.print(f"  {path}", highlight=False)

@@ -10,9 +10,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from nightshift.daemon.config.services import Argv, Autonomy, ServiceSettings
 from nightshift.daemon.forges.local import Settings as LocalForge
+from nightshift.daemon.intake.settings import Settings as Intake
 from nightshift.daemon.missions import policy
-from nightshift.daemon.missions.parts import Budget
+from nightshift.daemon.missions.budget import Budget
 from nightshift.daemon.model import Service
+from nightshift.daemon.reports.file import Settings as ReportFile
+from nightshift.daemon.reports.slack import Settings as Slack
+from nightshift.daemon.reports.webhook import Settings as Webhook
 from nightshift.fixers.model.fixer import Settings as Model
 from nightshift.monitors.alertmanager import Settings as Alertmanager
 from nightshift.monitors.docker import Settings as Docker
@@ -65,6 +69,10 @@ class ReportsSettings(_Section):
     """The time zone of `cron` and of the times in reports, for example `Europe/Berlin`."""
     language: Literal["en", "zh"] = "en"
     """The language of reports."""
+    slack: Slack | None = None
+    """A Slack incoming webhook that gets every notice and the report."""
+    webhook: Webhook | None = None
+    """An address of your own that gets every notice and the report as signed JSON."""
 
     @field_validator("timezone")
     @classmethod
@@ -155,6 +163,7 @@ class Config(BaseSettings):
     runbooks: RunbooksSettings = RunbooksSettings()
     policy: PolicySettings = PolicySettings()
     budget: Budget = Budget()
+    intake: Intake = Intake()
     monitors: MonitorsSettings = MonitorsSettings()
     sandbox: Sandbox = Sandbox()
     forge: ForgeSettings = ForgeSettings()
@@ -197,3 +206,7 @@ class Config(BaseSettings):
     def reports_dir(self) -> Path:
         """Where reports are written."""
         return self.reports.dir or self.state_dir / "reports"
+
+    def file_settings(self) -> ReportFile:
+        """The channel that is always there: files in the reports folder."""
+        return ReportFile(folder=self.reports_dir)

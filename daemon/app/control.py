@@ -1,0 +1,99 @@
+"""The daemon as its HTTP API sees it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from nightshift.daemon.app.books import Bookshelf
+from nightshift.daemon.app.late import LateSandboxes
+from nightshift.daemon.config import Config
+from nightshift.daemon.intake.intake import Intake
+from nightshift.daemon.missions.engine import Engine
+from nightshift.daemon.model import ENDS, Health, Stage
+from nightshift.daemon.ports import Refused
+from nightshift.daemon.store.store import Store
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from pydantic import SecretStr
+
+
+class Control:
+    """Implements `web.api.Api` over the running parts."""
+
+    def __init__(self, config: Config, store: Store, engine: Engine, sandboxes: LateSandboxes, intake: Intake,
+                 shelf: Bookshelf) -> None:  # fmt: skip
+        self._config, self._engine, self._sandboxes = config, engine, sandboxes
+        self._intake, self._shelf, self._store = intake, shelf, store
+
+    @property
+    def store(self) -> Store:
+        """What is read for lists and pages."""
+        return self._store
+
+    @property
+    def token(self) -> SecretStr | None:
+        """The bearer token."""
+        return self._config.http.token
+
+    @cached_property
+    def registry(self) -> CollectorRegistry:
+        """What /metrics shows."""
+        from nightshift.daemon.web.metrics import registry_for
+
+        return registry_for(self._store)
+
+    def health(self) -> Sequence[Health]:
+        """The store answers; a missing sandbox engine delays missions, so it is shown but does not fail readiness."""
+        self._store.missions.list(limit=1)
+        return [Health(ok=True, what="store", detail="answers")]
+
+    def signal_mission(self, mission: str, verb: str, actor: str, reason: str) -> None:
+        """Pass a human signal on. Raises KeyError, Refused."""
+        found = self._store.missions.get(mission)
+        if found is None:
+            raise KeyError(mission)
+        if found.stage in ENDS:
+            raise Refused(f"the mission is over: {found.stage}")
+        if verb == "approve" and found.stage != Stage.AWAITING_APPROVAL:
+            raise Refused(f"nothing waits for approval: the mission is {found.stage}")
+        if verb == "resume" and not found.paused:
+            raise Refused("the mission is not paused")
+        self._engine.signal(found.id, verb, actor, reason)
+
+    def runbooks(self) -> Sequence[Mapping[str, Any]]:
+        """Every book."""
+        return self._shelf.list()
+
+    def run_runbook(self, name: str, params: Mapping[str, Any], dry_run: bool, actor: str) -> str:
+        """Start a run."""
+        return self._shelf.start(name, params, dry_run, actor)
+
+    def runbook_run(self, run: str) -> Mapping[str, Any] | None:
+        """A run's state."""
+        return self._shelf.state(run)
+
+    def receive_alerts(self, body: bytes, authorization: str | None) -> int:
+        """An Alertmanager call; durable when this returns."""
+        from nightshift.monitors.alertmanager import handle
+
+        settings = self._config.monitors.alertmanager
+        if settings is None:
+            raise Refused("the alertmanager monitor is off: add `monitors: {alertmanager: {token: env:NAME}}`")
+        signals = handle(body, authorization, settings)
+        self._intake(signals)
+        return len(signals)
+
+    def serve(self) -> None:
+        """Listen until SIGTERM or SIGINT."""
+        from nightshift.daemon.web.server import listening
+
+        http, over = self._config.http, threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: over.set())
+        with listening(self, host=http.host, port=http.port, hosts=http.hosts):
+            over.wait()
