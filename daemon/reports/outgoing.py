@@ -76,7 +76,7 @@ def _forbidden(address: Address, *, allow_private: bool) -> str:
     inner = _inner(address)
     if inner.is_link_local:
         return "link-local"
-    if inner.is_multicast or inner.is_unspecified or (inner.is_reserved and not inner.is_private):
+    if inner.is_multicast or inner.is_unspecified or (inner.is_reserved and not inner.is_loopback):
         return "reserved"
     if allow_private or inner.is_global:
         return ""

@@ -80,9 +80,8 @@ class SlackNotifier:
 def blocks_of(notice: Notice) -> list[dict[str, Any]]:
     """A header and one section per paragraph, within Block Kit's limits; what does not fit is counted."""
     title = one_line(clean_text(f"{_SIGNS.get(notice.severity, '🌙')} {notice.title}"))
-    blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": _cut(title, HEADER_LIMIT)}}
-    ]
+    head = {"type": "plain_text", "text": _whole(escape(title)[:HEADER_LIMIT])}
+    blocks: list[dict[str, Any]] = [{"type": "header", "text": head}]
     sections = [
         {"type": "section", "text": {"type": "mrkdwn", "text": piece, "verbatim": True}}
         for piece in _pieces(clean_text(notice.text, 200_000))
