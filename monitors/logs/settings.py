@@ -1,0 +1,53 @@
+"""What a user may say about log files; every default works for a service that writes one file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LogFile(BaseModel):
+    """One file, or all files a pattern matches."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    """A path or a glob (`**` crosses folders). It need not exist yet."""
+    service: str
+    """The service whose crashes these are."""
+    format: Literal["auto", "plain", "json"] = "auto"
+    """`json`: only JSON lines count; `plain`: JSON is not decoded; `auto`: each line decides."""
+
+
+class Settings(BaseModel):
+    """The log monitor."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    files: list[LogFile] = Field(default_factory=list)
+    """What to watch."""
+    from_start: bool = False
+    """Read files that exist at the very first start from their beginning instead of from their end."""
+    errors: bool = False
+    """Also report ERROR and CRITICAL lines that carry no exception."""
+    reconcile_s: float = Field(default=5.0, gt=0)
+    """How often every file is looked at even if no event arrived, and offsets are saved."""
+    poll_s: float = Field(default=0.25, gt=0)
+    """How often files are looked at where the kernel offers no events."""
+    quiet_s: float = Field(default=0.025, gt=0)
+    """Silence after an exception line that ends a traceback; chained ones follow faster than this."""
+    flush_s: float = Field(default=0.5, gt=0)
+    """Silence after which a last line without newline counts as a line."""
+    abandon_s: float = Field(default=5.0, gt=0)
+    """Silence after which a traceback without exception line is reported as it is."""
+    grace_s: float = Field(default=2.0, ge=0)
+    """How long a rotated or deleted file is still read after its last growth."""
+    line_bytes: int = Field(default=1 << 20, ge=4096)
+    """Longer lines are cut here."""
+    read_bytes: int = Field(default=256 << 10, ge=4096)
+    """How much is read from one file before the next one has its turn."""
+    event_lines: int = Field(default=600, ge=50)
+    """Lines kept of one traceback; the middle of longer ones is dropped."""
+    open_files: int = Field(default=512, ge=1)
+    """File descriptors held at most."""

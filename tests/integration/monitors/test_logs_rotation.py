@@ -1,0 +1,253 @@
+"""Files as they live: written, rotated by every method, emptied, deleted, made anew; no traceback lost or doubled."""
+
+import os
+import shutil
+import time
+
+import pytest
+
+from nightshift.daemon.kit.clock import SystemClock
+from nightshift.monitors import logs
+from nightshift.monitors.testing import ListSink, watching
+
+
+def crash(number, pad=""):
+    return (
+        f"2026-01-01T00:00:00Z INFO request {number} {pad}\n"
+        "Traceback (most recent call last):\n"
+        '  File "/srv/shop/cart.py", line 12, in price\n'
+        "    return prices[sku]\n"
+        "           ~~~~~~^^^^^\n"
+        f"KeyError: 'n{number}'\n"
+    )
+
+
+def monitor_of(path, **settings):
+    file = logs.LogFile(path=str(path), service="shop")
+    return logs.create(logs.Settings(files=[file], **settings), {}, SystemClock())
+
+
+def append(path, text):
+    with open(path, "a") as file:
+        file.write(text)
+
+
+def messages(sink):
+    return [s.message for s in sink.received]
+
+
+def expect(sink, numbers):
+    wanted = [f"'n{n}'" for n in numbers]
+    sink.wait(lambda s: set(wanted) <= set(messages(s)))
+    assert sorted(messages(sink)) == sorted(wanted)
+
+
+def started(path, sink):
+    """The monitor has seen the file and saved its offset."""
+    sink.wait(lambda s: any(key.endswith(str(path)) and "?" not in key for key in s.checkpoints))
+
+
+def test_a_file_is_read_from_its_end_at_the_very_first_start(tmp_path):
+    path, sink = tmp_path / "app.log", ListSink()
+    append(path, crash(0))
+    with watching(monitor_of(path), sink):
+        started(path, sink)
+        append(path, crash(1))
+        expect(sink, [1])
+
+
+def test_a_file_is_read_from_its_start_when_asked_to(tmp_path):
+    path, sink = tmp_path / "app.log", ListSink()
+    append(path, crash(0))
+    with watching(monitor_of(path, from_start=True), sink):
+        expect(sink, [0])
+
+
+def test_a_file_that_does_not_exist_yet_is_read_from_its_first_byte(tmp_path):
+    path, sink = tmp_path / "later" / "app.log", ListSink()
+    with watching(monitor_of(path, reconcile_s=0.2), sink):
+        sink.wait(lambda s: s.checkpoints)
+        path.parent.mkdir()
+        append(path, crash(0))
+        expect(sink, [0])
+
+
+def test_new_files_of_a_pattern_are_read_and_others_are_not(tmp_path):
+    sink = ListSink()
+    (tmp_path / "a").mkdir()
+    with watching(monitor_of(tmp_path / "*" / "app-*.log"), sink):
+        sink.wait(lambda s: s.checkpoints)
+        append(tmp_path / "a" / "app-1.log", crash(1))
+        append(tmp_path / "a" / "other.log", crash(9))
+        (tmp_path / "b").mkdir()
+        append(tmp_path / "b" / "app-2.log", crash(2))
+        expect(sink, [1, 2])
+
+
+def test_what_was_written_while_the_monitor_was_down_is_read_later(tmp_path):
+    path, sink = tmp_path / "app.log", ListSink()
+    append(path, crash(0))
+    for number in range(1, 4):
+        with watching(monitor_of(path), sink):
+            started(path, sink)
+        append(path, crash(number))
+    with watching(monitor_of(path), sink):
+        expect(sink, [1, 2, 3])
+
+
+def rename(path, number):
+    os.rename(path, f"{path}.{number}")
+
+
+def rename_and_create(path, number):
+    rename(path, number)
+    path.touch()
+
+
+def copytruncate(path, number):
+    shutil.copyfile(path, f"{path}.{number}")
+    os.truncate(path, 0)
+
+
+def delete(path, number):
+    path.unlink()
+
+
+ROTATIONS = [rename, rename_and_create, copytruncate, delete]
+
+
+@pytest.mark.parametrize("rotate", ROTATIONS)
+def test_rotation_many_times_loses_and_doubles_nothing(rotate, tmp_path):
+    path, sink = tmp_path / "app.log", ListSink()
+    path.touch()
+    with watching(monitor_of(path, from_start=True), sink):
+        started(path, sink)
+        for number in range(25):
+            append(path, crash(number))
+            if rotate is delete:
+                sink.wait(lambda s, n=number: f"'n{n}'" in messages(s))
+            rotate(path, number)
+            if rotate is copytruncate:
+                sink.wait(lambda s, n=number: f"'n{n}'" in messages(s))
+        append(path, crash(25))
+        expect(sink, range(26))
+
+
+@pytest.mark.parametrize("rotate", [rename, rename_and_create, copytruncate])
+def test_rotation_while_the_monitor_is_down_loses_nothing_that_was_there_to_find(rotate, tmp_path):
+    path, sink = tmp_path / "app.log", ListSink()
+    append(path, crash(0))
+    with watching(monitor_of(path, from_start=True), sink):
+        expect(sink, [0])
+    append(path, crash(1))
+    rotate(path, 1)
+    append(path, crash(2))
+    with watching(monitor_of(path), sink):
+        expect(sink, range(3))
+
+
+@pytest.mark.parametrize("rotate", [rename, rename_and_create])
+def test_several_rotations_while_the_monitor_is_down(rotate, tmp_path):
+    path, sink = tmp_path / "app.log", ListSink()
+    append(path, crash(0))
+    with watching(monitor_of(path, from_start=True), sink):
+        expect(sink, [0])
+    for number in range(1, 5):
+        append(path, crash(number))
+        time.sleep(0.01)  # file systems keep times in ticks of a few milliseconds
+        rotate(path, number)
+    append(path, crash(5))
+    with watching(monitor_of(path), sink):
+        expect(sink, range(6))
+
+
+def test_a_rotated_name_that_matches_the_pattern_too_is_not_read_twice(tmp_path):
+    path, sink = tmp_path / "app.log", ListSink()
+    monitor = monitor_of(f"{path}*", from_start=True)
+    with watching(monitor, sink):
+        for number in range(10):
+            append(path, crash(number))
+            os.rename(path, tmp_path / f"app.log-{number}")
+        expect(sink, range(10))
+    append(path, crash(10))
+    os.rename(path, tmp_path / "app.log-0down")
+    with watching(monitor_of(f"{path}*"), sink):
+        expect(sink, range(11))
+
+
+def test_a_writer_that_keeps_the_renamed_file_open_is_heard(tmp_path):
+    path, sink = tmp_path / "app.log", ListSink()
+    path.touch()
+    with watching(monitor_of(path, from_start=True), sink), open(path, "a") as writer:
+        started(path, sink)
+        writer.write(crash(0))
+        writer.flush()
+        os.rename(path, tmp_path / "app.log.1")
+        append(path, crash(2))
+        expect(sink, [0, 2])
+        writer.write(crash(1))
+        writer.flush()
+        expect(sink, [0, 1, 2])
+
+
+def test_copytruncate_that_grows_past_the_old_offset_unseen_is_another_generation(tmp_path):
+    path, sink = tmp_path / "app.log", ListSink()
+    append(path, crash(0))
+    with watching(monitor_of(path, from_start=True), sink):
+        expect(sink, [0])
+    path.write_text(crash(1, pad="x" * 300) + crash(2))
+    with watching(monitor_of(path), sink):
+        expect(sink, [0, 1, 2])
+
+
+def test_the_same_file_under_a_link_is_read_once(tmp_path):
+    path, sink = tmp_path / "app.log", ListSink()
+    path.touch()
+    os.link(path, tmp_path / "alias.log")
+    os.symlink(path, tmp_path / "current.log")
+    with watching(monitor_of(tmp_path / "*.log", reconcile_s=0.1), sink):
+        started("alias.log", sink)
+        append(path, crash(0))
+        expect(sink, [0])
+        append(path, crash(1))
+        expect(sink, [0, 1])
+
+
+def test_more_files_than_descriptors(tmp_path):
+    sink = ListSink()
+    with watching(monitor_of(tmp_path / "*.log", open_files=3), sink):
+        sink.wait(lambda s: s.checkpoints)
+        for number in range(40):
+            append(tmp_path / f"app{number % 20}.log", crash(number))
+        expect(sink, range(40))
+
+
+def test_without_kernel_events_files_are_polled(tmp_path, caplog):
+    """The watch is refused as it is when the kernel's limit is reached: by a folder that is no folder."""
+    path, sink = tmp_path / "app.log", ListSink()
+    with watching(_Deaf(path), sink):
+        sink.wait(lambda s: s.checkpoints)
+        append(path, crash(0))
+        expect(sink, [0])
+        os.rename(path, tmp_path / "app.log.1")
+        append(path, crash(1))
+        expect(sink, [0, 1])
+
+
+class _Deaf:
+    """The monitor with a real observer that is out of watches."""
+
+    name = "logs"
+
+    def __init__(self, path):
+        from nightshift.monitors.logs.monitor import LogMonitor
+
+        settings = logs.Settings(files=[logs.LogFile(path=str(path), service="shop")], poll_s=0.05)
+        self._monitor = LogMonitor(settings, SystemClock(), observer=_refused)
+
+    def watch(self, sink, checkpoints, stop):
+        self._monitor.watch(sink, checkpoints, stop)
+
+
+def _refused():
+    raise OSError(28, "inotify watch limit reached")
