@@ -42,7 +42,7 @@ def calls():
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     seen.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
     yield seen
     server.shutdown()

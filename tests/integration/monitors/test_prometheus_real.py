@@ -44,7 +44,7 @@ class Gauge:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         self.port = self.server.server_address[1]
 
 
@@ -207,7 +207,7 @@ def test_the_token_is_sent_and_never_shown(caplog):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as guarded:
-        threading.Thread(target=guarded.serve_forever, daemon=True).start()
+        threading.Thread(target=guarded.serve_forever, args=(0.02,), daemon=True).start()
         raw = {"url": f"http://127.0.0.1:{guarded.server_address[1]}", "token": "very-secret-token"}
         settings = prometheus.Settings.model_validate({**raw, "rules": [{"name": "r", "expr": "x", "threshold": 1}]})
         with watching(prometheus.create(settings, {}, SystemClock()), ListSink()):
