@@ -18,26 +18,23 @@ import json
 import logging
 import os
 import random
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from nightshift.daemon.kit.clock import Clock, SystemClock
 from nightshift.daemon.kit.run import Completed, run
 from nightshift.daemon.model import Health
-from nightshift.daemon.ports import WORKDIR, EnvironmentBroke, Finished, SandboxSpec
-from nightshift.sandboxes import archive, filter, images, profile
+from nightshift.daemon.ports import EnvironmentBroke, Finished, SandboxSpec
+from nightshift.sandboxes import filter, images, profile, recipe
 from nightshift.sandboxes.owner import is_gone, this_owner
+from nightshift.sandboxes.sealed import KILLED, Sealed
 
 log = logging.getLogger(__name__)
 
 _PREFIX = "nightshift-sandbox-"
-_GET_BYTES = 64 << 20
-_KILLED = 137
-_NAMESPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try")
-_ROOT_CAPS = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
+_CODES = {"timeout": 124, "output": KILLED, "killed": KILLED}
 _FIX = (
     "apt-get install bubblewrap; inside a container or where user namespaces are restricted "
     "(sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), use Docker instead"
@@ -57,14 +54,15 @@ class BubblewrapSandboxes:
         """A new sandbox; only the ``host`` image. Raises `EnvironmentBroke`."""
         if spec.image != images.HOST:
             raise EnvironmentBroke(f"bubblewrap has no images: {spec.image} needs Docker, or use the image `host`")
-        _program()
+        recipe.program("bwrap")
+        filter.program()
         layout = images.host_layout(spec.python)
         deadline_ms = self._clock.now_ms() + int(spec.lifetime_s * 1000)
         try:
             home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._base))
             (home / "owner").write_text(json.dumps({"owner": this_owner(), "deadline_ms": deadline_ms}))
             uid = self._rng.randrange(1 << 28, 1 << 30)
-            _furnish(home, layout, uid)
+            recipe.furnish(home, layout, uid)
         except OSError as error:
             raise EnvironmentBroke(f"no private directory for a sandbox in {self._base}: {error}") from error
         return BubblewrapSandbox(home, layout, spec, uid, lambda: (deadline_ms - self._clock.now_ms()) / 1000)
@@ -108,143 +106,46 @@ class BubblewrapSandboxes:
             return self._clock.now_ms() - home.stat().st_mtime_ns // 1_000_000 > 3_600_000
 
 
-class BubblewrapSandbox:
-    """A pair of private directories and the recipe to run commands over them."""
+class BubblewrapSandbox(Sealed):
+    """A pair of private directories and the recipe to run commands over them. A command that outgrows them is
+    `killed`, and the sandbox with it."""
 
     def __init__(
         self, home: Path, layout: images.Layout, spec: SandboxSpec, uid: int, left_s: Callable[[], float]
     ) -> None:
-        self._home, self._layout, self._spec, self._uid, self._left_s = home, layout, spec, uid, left_s
-        self._dead = False
+        super().__init__(spec)
+        self._home, self._layout, self._uid, self._left_s = home, layout, uid, left_s
 
-    def put(self, tar: bytes, *, to: str = WORKDIR) -> None:
-        """Unpack a tar inside; raises `EnvironmentBroke` when it does not fit or its paths are refused."""
-        done = self.run(archive.unpack_argv(to), timeout_s=120, stdin=tar, cwd="/")
-        if done.code != 0 or done.ended != "exited":
-            why = done.stderr.decode("utf-8", "replace").strip()[-300:] or f"{done.ended} with {done.code}"
-            raise EnvironmentBroke(f"the tree could not be unpacked in the sandbox ({len(tar)} bytes): {why}")
-
-    def get(self, paths: Sequence[str]) -> Mapping[str, bytes]:
-        """Regular files by absolute path; missing ones, links, pipes and what exceeds 64 MiB in all are absent."""
-        if not paths or self._dead:
-            return {}
-        done = self._exec(archive.pack_argv(paths), 60, b"", {}, "/", None, _GET_BYTES)
-        return archive.read_members(done.stdout, paths)
-
-    def run(
-        self, argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"", env: Mapping[str, str] | None = None,
-        cwd: str = WORKDIR, on_line: Callable[[bytes], None] | None = None,
-    ) -> Finished:  # fmt: skip
-        """Run a command; see the port. One that outgrows the work directory is `killed`, and the sandbox with it."""
-        if self._dead:
-            return Finished(argv=tuple(argv), code=_KILLED, stdout=b"", stderr=b"", duration_s=0.0, ended="killed")
-        return self._exec(argv, timeout_s, stdin, env or {}, cwd, on_line, self._spec.output_bytes)
+    def __enter__(self) -> BubblewrapSandbox:
+        return self
 
     def close(self) -> None:
         """Remove the private directories. Never raises: what stays is reaped."""
         self._dead = True
         _remove(self._home)
 
-    def __enter__(self) -> BubblewrapSandbox:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def _exec(
-        self, argv: Sequence[str], timeout_s: float, stdin: bytes, env: Mapping[str, str], cwd: str,
+        self, argv: Sequence[str], *, timeout_s: float, stdin: bytes, env: Mapping[str, str], cwd: str,
         on_line: Callable[[bytes], None] | None, cap: int,
     ) -> Finished:  # fmt: skip
         if (left_s := self._left_s()) <= 0:
             raise EnvironmentBroke(f"the sandbox's lifetime of {self._spec.lifetime_s:g} s has passed; try again")
         start = time.monotonic()
         with _descriptors() as (seccomp, status_out, status_in):
-            wrapped = self._wrap(argv, env, cwd, seccomp, status_out)
-            done = _started(wrapped, min(timeout_s, left_s), stdin, cap, on_line, (seccomp, status_out), self._stop)
+            words = recipe.command_line(self._home, self._layout, self._spec, self._uid, argv=argv, env=env, cwd=cwd,
+                                        seccomp=seccomp, status=status_out)  # fmt: skip
+            done = _started(words, min(timeout_s, left_s), stdin, cap, on_line, (seccomp, status_out), self._stop)
             ran = b"exit-code" in _drain(status_in)
         if done.ended == "exited" and not ran:
             raise EnvironmentBroke(f"bubblewrap could not make a sandbox: {done.why()}; {_FIX}")
-        ended = done.ended
-        if ended == "exited" and self._stop():
-            ended = "killed"
+        ended = (done.ended == "exited" and self._stop()) or done.ended
         self._dead = self._dead or ended == "killed"
-        code = {"timeout": 124, "output": _KILLED, "killed": _KILLED}.get(ended, done.code)
-        return Finished(argv=tuple(argv), code=code, stdout=done.stdout, stderr=done.stderr,
+        return Finished(argv=tuple(argv), code=_CODES.get(ended, done.code), stdout=done.stdout, stderr=done.stderr,
                         duration_s=time.monotonic() - start, ended=ended)  # fmt: skip
 
     def _stop(self) -> str:
         limit, inodes = (self._spec.work_mb + profile.TMP_MB) << 20, profile.WORK_INODES + profile.TMP_INODES
         return "killed" if _outgrown([self._home / "work", self._home / "tmp"], limit, inodes) else ""
-
-    def _wrap(self, argv: Sequence[str], env: Mapping[str, str], cwd: str, seccomp: int, status: int) -> list[str]:
-        inside = {**dict(self._layout.env), **env}
-        user = ["--unshare-user", "--uid", str(self._uid), "--gid", str(self._uid)]
-        caps = ["--cap-drop", "ALL"]
-        if os.getuid() == 0:
-            user, caps = [], caps + [word for cap in _ROOT_CAPS for word in ("--cap-add", cap)]
-        return [
-            "bwrap", *user, *_NAMESPACES, "--die-with-parent", "--new-session", *caps, "--hostname", "sandbox",
-            *self._mounts(), "--clearenv", *(word for pair in inside.items() for word in ("--setenv", *pair)),
-            "--seccomp", str(seccomp), "--json-status-fd", str(status), "--chdir", "/", "--",
-            *self._limited(cwd, argv),
-        ]  # fmt: skip
-
-    def _limited(self, cwd: str, argv: Sequence[str]) -> list[str]:
-        words = [f"--{name}={value}" for name, value in profile.limits(self._spec).items() if name != "nproc"]
-        limits = ["prlimit", *words, f"--nproc={self._spec.pids}", *self._memory(), "--"]
-        drop = []
-        if os.getuid() == 0:
-            drop = ["setpriv", "--reuid", str(self._uid), "--regid", str(self._uid), "--clear-groups",
-                    "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--"]  # fmt: skip
-        return [*limits, *drop, "env", "-C", cwd, "--", *argv]
-
-    def _memory(self) -> list[str]:
-        """Private writable memory is limited to the spec; address space, which threads reserve freely, to 4 times."""
-        memory = self._spec.memory_mb << 20
-        return [f"--data={memory}", f"--as={4 * memory}"]
-
-    def _mounts(self) -> list[str]:
-        words = ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(profile.SHM_BYTES),
-                 "--tmpfs", "/dev/shm"]  # fmt: skip  # noqa: S108
-        for path in profile.MASKED:
-            if path.startswith("/proc/") and os.path.exists(path):
-                words += ["--tmpfs", path] if os.path.isdir(path) else ["--ro-bind", "/dev/null", path]
-        words += ["--bind", str(self._home / "tmp"), "/tmp", "--bind", str(self._home / "work"), WORKDIR]  # noqa: S108
-        for path in _parents([*self._layout.binds, *(f"/{name}" for name, _, _ in self._layout.files),
-                              *(name for name, _ in self._layout.links)]):  # fmt: skip
-            words += ["--perms", "0755", "--dir", path]
-        for path in self._layout.binds:
-            words += ["--ro-bind", path, path]
-        for name, _, _ in self._layout.files:
-            words += ["--ro-bind", str(self._home / "root" / name), f"/{name}"]
-        for name, target in self._layout.links:
-            words += ["--symlink", target, name]
-        return [*words, "--remount-ro", "/dev", "--remount-ro", "/"]
-
-
-def _parents(paths: Sequence[str]) -> list[str]:
-    """Every directory above the paths, outermost first: bubblewrap would make them for their owner only."""
-    above = {str(folder) for path in paths for folder in PurePosixPath(path).parents}
-    return sorted(above - {"/", "/tmp", WORKDIR})  # noqa: S108
-
-
-def _furnish(home: Path, layout: images.Layout, uid: int) -> None:
-    for name, mode in (("work", 0o700), ("tmp", 0o1777)):
-        (home / name).mkdir()
-        (home / name).chmod(mode)
-        if os.getuid() == 0:
-            os.chown(home / name, uid, uid)
-    for name, mode, text in layout.files:
-        path = home / "root" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        path.chmod(mode)
-
-
-def _program() -> bytes:
-    if not shutil.which("bwrap"):
-        raise EnvironmentBroke("bubblewrap is not installed: apt-get install bubblewrap")
-    return filter.program()
 
 
 @contextlib.contextmanager
@@ -253,7 +154,7 @@ def _descriptors() -> Iterator[tuple[int, int, int]]:
     seccomp = os.memfd_create("seccomp")
     status_in, status_out = os.pipe()
     try:
-        os.write(seccomp, _program())
+        os.write(seccomp, filter.program())
         os.lseek(seccomp, 0, os.SEEK_SET)
         os.set_blocking(status_in, False)
         yield seccomp, status_out, status_in

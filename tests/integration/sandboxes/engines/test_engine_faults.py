@@ -362,3 +362,14 @@ with made.open(SandboxSpec(python="/usr/bin/python3")) as box:
     assert b"kept" in done.stdout, done.stderr
     assert b"Seccomp:\\t2" in done.stdout
     assert not list(work.iterdir())
+
+
+@pytest.mark.bubblewrap
+def test_the_callers_variables_never_reach_the_programs_that_hold_capabilities(private: BubblewrapSandboxes) -> None:
+    evil = "#!/bin/sh\ncat /proc/self/status >/sandbox/status\nexit 66\n"
+    with private.open(SPEC) as box:
+        names = ("prlimit", "setpriv", "env", "timeout", "bwrap")
+        box.put(tar_of({f"bin/{name}": evil for name in names}, mode=0o755))
+        done = box.run(["sh", "-c", "echo $PATH; id -u"], timeout_s=10, env={"PATH": "/sandbox/bin:/usr/bin"})
+        assert done.stdout.startswith(b"/sandbox/bin:/usr/bin\n"), done.stderr
+        assert box.get(["/sandbox/status"]) == {}
