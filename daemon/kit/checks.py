@@ -34,8 +34,8 @@ def parse_pytest(command: str) -> PytestCall | None:
         words = shlex.split(command)
     except ValueError:
         return None
-    bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", command)
-    if not words or _SHELL.search(re.sub(r"\S*::\S*", "", bare)):
+    bare = re.sub(r"'[^']*'|\"[^\"$`\\]*\"", "", command)
+    if not words or _SHELL.search(re.sub(r"(?<=::)[\w:]*\[[\w.:+,/=@-]*\]", "", bare)):
         return None
     env: list[tuple[str, str]] = []
     while words and _ASSIGN.match(words[0]):
@@ -54,6 +54,6 @@ def _call(words: list[str], env: tuple[tuple[str, str], ...]) -> PytestCall | No
     for at in range(1, len(words) - 1):
         if words[at] == "-m" and words[at + 1] in ("pytest", "py.test"):
             return PytestCall(interpreter=tuple(words[:at]), args=tuple(words[at + 2 :]), env=env, module=True)
-        if not words[at].startswith("-") and words[at - 1] not in ("-W", "-X"):
+        if words[at] == "-" or (not words[at].startswith("-") and words[at - 1] not in ("-W", "-X")):
             return None
     return None

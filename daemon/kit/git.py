@@ -28,7 +28,9 @@ _SAFE = (
 _THERE = "git -c 'safe.directory=*' -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.alternateRefsCommand=:"
 _UPLOAD_PACK = f"{_THERE} upload-pack"
 _RECEIVE_PACK = f"{_THERE} -c receive.autogc=false -c gc.auto=0 receive-pack"
+_FORBIDDEN = frozenset({"", ".", "..", ".git"})
 _LOST = ("but expected", "reference already exists", "unable to resolve reference")
+_KEPT = frozenset({"PATH", "HOME", "SSH_AUTH_SOCK", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"})
 _WHO = "Nightshift"
 _MAIL = "nightshift@localhost"
 
@@ -47,7 +49,7 @@ class Entry:
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    kept = {k: os.environ[k] for k in ("PATH", "HOME", "SSH_AUTH_SOCK", "TMPDIR") if k in os.environ}
+    kept = {k: v for k, v in os.environ.items() if k in _KEPT or k.lower().endswith("_proxy")}
     return {
         **kept, "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file:https:ssh:http", "GIT_OPTIONAL_LOCKS": "0",
@@ -111,6 +113,8 @@ class BareRepo:
 
     def resolve(self, name: str) -> str:
         """Full commit id of a revision, or '' when there is none."""
+        if "\0" in name:
+            return ""
         done = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         return done.text().strip() if done.ok else ""
 
@@ -119,9 +123,13 @@ class BareRepo:
         return self.out("rev-parse", f"{commit}^{{tree}}").decode().strip()
 
     def entries(self, treeish: str) -> list[Entry]:
-        """Every file of a tree, recursively."""
+        """Every file of a tree, recursively. Raises GitError on a forged tree whose paths lead out of it."""
         listing = self.out("ls-tree", "-r", "-z", "--full-tree", treeish).split(b"\0")
-        return [_entry(line) for line in listing if line]
+        found = [_entry(line) for line in listing if line]
+        forged = next((e.path for e in found if _FORBIDDEN.intersection(e.path.casefold().split("/"))), None)
+        if forged is not None:
+            raise GitError(f"the tree holds a forbidden path: {forged!r}")
+        return found
 
     def blobs(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Contents of many blobs in one process."""
@@ -140,6 +148,8 @@ class BareRepo:
 
     def read(self, treeish: str, path: str) -> bytes | None:
         """One file at a commit; None when it isn't there."""
+        if "\0" in path:
+            return None
         done = self.run("cat-file", "blob", f"{treeish}:{path}")
         return done.stdout if done.ok else None
 
@@ -190,7 +200,7 @@ class BareRepo:
 
     def commit(self, tree: str, parents: Sequence[str], message: str, *, at_s: int, who: str = _WHO) -> str:
         """Write a commit object. `at_s` (Unix seconds) makes it deterministic: same input, same id."""
-        env = {"GIT_AUTHOR_DATE": f"{at_s} +0000", "GIT_COMMITTER_DATE": f"{at_s} +0000", "GIT_AUTHOR_NAME": who}
+        env = {"GIT_AUTHOR_DATE": f"@{at_s} +0000", "GIT_COMMITTER_DATE": f"@{at_s} +0000", "GIT_AUTHOR_NAME": who}
         flags = [flag for parent in parents for flag in ("-p", parent)]
         return self.out("commit-tree", tree, *flags, "-F", "-", stdin=_encode(message), env=env).decode().strip()
 
