@@ -57,6 +57,18 @@ def create(settings: Settings, services: Mapping[str, Service], clock: Clock) ->
     return DockerMonitor(settings, services)
 
 
+def reachable(settings: Settings) -> str:
+    """Which engine answers, in words, for a check by hand; raises EnvironmentBroke."""
+    from docker.errors import DockerException
+    from requests import RequestException
+
+    try:
+        with _connect(settings) as engine:
+            return f"Docker {engine.version()['Version']}"
+    except (DockerException, RequestException, OSError) as error:
+        raise EnvironmentBroke(str(error)[:200]) from None
+
+
 class DockerMonitor:
     """Follows the engine's events from where it left off; an engine that is away is a state, logged once."""
 

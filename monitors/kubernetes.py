@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from nightshift.daemon.kit.backoff import Backoff
-from nightshift.daemon.kit.clock import Clock
+from nightshift.daemon.kit.clock import Clock, SystemClock
 from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.model import Service, Severity, Signal
 from nightshift.daemon.ports import EnvironmentBroke, Monitor, Refused, Sink
@@ -63,6 +63,16 @@ class Expired(Exception):
 def create(settings: Settings, services: Mapping[str, Service], clock: Clock) -> Monitor:  # noqa: ARG001
     """The monitor; services are named by pod labels."""
     return KubernetesMonitor(settings, clock)
+
+
+def reachable(settings: Settings) -> str:
+    """What may be watched, in words, for a check by hand; raises EnvironmentBroke or Refused with what is wrong."""
+    api, clock = _connect(settings), SystemClock()
+    names = settings.namespaces or ("",)
+    for name in names:
+        watch = _Namespace(settings, clock, Backoff(), name, lambda *_: None, {}, threading.Event())
+        watch._call(api, "list", 10.0, limit=1)
+    return ", ".join(name or "all namespaces" for name in names)
 
 
 class KubernetesMonitor:

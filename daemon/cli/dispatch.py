@@ -14,6 +14,8 @@ import typer
 from nightshift.daemon.cli.trouble import Trouble
 from nightshift.daemon.kit.redact import redact
 
+HELP = {"help_option_names": ["-h", "--help"]}
+
 
 def dispatch(name: str, module: str, args: Sequence[str], *, debug: bool) -> int:
     """Exit code of `nightshift NAME ARGS`. `module` is where it lives in this package."""
@@ -37,7 +39,7 @@ def _command(name: str, module: str) -> Any:
     app = getattr(loaded, "app", None)
     if app is None:
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        app.command(name)(getattr(loaded, name if module != name else "command"))
+        app.command(name, context_settings=HELP)(getattr(loaded, name if module != name else "command"))
     return typer.main.get_command(app)
 
 
@@ -49,6 +51,9 @@ def _failed(name: str, error: Exception, debug: bool) -> int:
             _say(line)
         return error.code
     usage = getattr(error, "format_message", None)
+    if usage is not None and str(usage()).lstrip().startswith("Usage:"):
+        _say(str(usage()))
+        return 2
     if usage is not None:
         text = " ".join(str(usage()).split())
         _say(f"nightshift {name}: {text} (nightshift {name} --help)")

@@ -38,14 +38,15 @@ def resume(name: Id, reason: Reason = "", actor: Actor = "", config: ConfigPath 
 def _send(verb: str, name: str, reason: str, actor: str, config: ConfigPath) -> None:
     from nightshift.daemon.cli.client import call
 
-    body = {"actor": actor or _me(), "reason": reason}
+    body = {"actor": actor or me(), "reason": reason}
     answer = call(
         configured(config, demand_secrets=False), "POST", f"/api/missions/{quote(name, safe='')}/{verb}", body
     )
     print(f"{answer['mission']}: {verb} sent")
 
 
-def _me() -> str:
+def me() -> str:
+    """Who is at the keyboard."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, DirectoryPath, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from nightshift.daemon.config.errors import nearest
 from nightshift.daemon.config.services import Argv, Autonomy, ServiceSettings
 from nightshift.daemon.forges.local import Settings as LocalForge
 from nightshift.daemon.intake.settings import Settings as Intake
@@ -15,8 +16,10 @@ from nightshift.daemon.missions import policy
 from nightshift.daemon.missions.budget import Budget
 from nightshift.daemon.model import Service
 from nightshift.daemon.reports.file import Settings as ReportFile
+from nightshift.daemon.reports.schedule import trigger
 from nightshift.daemon.reports.slack import Settings as Slack
 from nightshift.daemon.reports.webhook import Settings as Webhook
+from nightshift.fixers.all_fixers import FIXERS
 from nightshift.fixers.model.fixer import Settings as Model
 from nightshift.monitors.alertmanager import Settings as Alertmanager
 from nightshift.monitors.docker import Settings as Docker
@@ -52,6 +55,14 @@ class FixersSettings(_Section):
     model: Model | None = None
     """The fixer `model`; it also has to stand in `order`."""
 
+    @field_validator("order")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in FIXERS:
+                raise ValueError(f"no fixer is called '{name}'{nearest(name, FIXERS)}")
+        return value
+
     def settings(self) -> dict[str, BaseModel]:
         """The sections of fixers that have one, by the fixer's name."""
         found = {name: getattr(self, name) for name in type(self).model_fields if name != "order"}
@@ -82,8 +93,6 @@ class ReportsSettings(_Section):
         try:
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
-            from nightshift.daemon.config.errors import nearest
-
             raise ValueError(f"no such time zone: '{value}'{nearest(value, available_timezones())}") from None
         return value
 
@@ -92,6 +101,10 @@ class ReportsSettings(_Section):
     def _five_fields(cls, value: str) -> str:
         if len(value.split()) != 5:
             raise ValueError("needs five fields: minute, hour, day of month, month, day of week")
+        try:
+            trigger(value, "UTC")
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"'{value}' can't be read: {error}") from None
         return value
 
 

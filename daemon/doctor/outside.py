@@ -2,17 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from nightshift.daemon.config import Config
+from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.model import Health
-from nightshift.monitors import prometheus
+from nightshift.daemon.ports import EnvironmentBroke, Refused
+from nightshift.daemon.reports import file, slack, webhook
+from nightshift.monitors import alertmanager, docker, kubernetes, prometheus
 
 
 def checks(config: Config) -> Iterator[Health]:
     """Rows about servers elsewhere, only those that are configured."""
-    if config.monitors.prometheus:
-        yield _prometheus(config.monitors.prometheus)
+    monitors = config.monitors
+    if monitors.prometheus:
+        yield _prometheus(monitors.prometheus)
+    if monitors.kubernetes:
+        wanted = monitors.kubernetes
+        yield _reached("kubernetes", lambda: kubernetes.reachable(wanted), "check kubeconfig, context and the role")
+    if monitors.docker:
+        engine = monitors.docker
+        yield _reached(
+            "docker monitor", lambda: docker.reachable(engine), "start the engine, or set monitors.docker.url"
+        )
+    if monitors.alertmanager:
+        yield _alertmanager(monitors.alertmanager)
+    yield from _channels(config)
+
+
+def _reached(what: str, reach: Callable[[], str], fix: str) -> Health:
+    try:
+        return Health(ok=True, what=what, detail=reach())
+    except (EnvironmentBroke, Refused) as error:
+        return Health(ok=False, what=what, detail=str(error), fix=fix)
+
+
+def _alertmanager(settings: alertmanager.Settings) -> Health:
+    what = "alertmanager"
+    if settings.token or settings.anonymous:
+        return Health(ok=True, what=what, detail="takes calls at /webhooks/alertmanager")
+    fix = "set monitors.alertmanager.token (env:NAME or file:PATH), or anonymous: true"
+    return Health(ok=False, what=what, detail="every call is refused: no token", fix=fix)
+
+
+def _channels(config: Config) -> Iterator[Health]:
+    clock = SystemClock()
+    yield file.create(config.file_settings(), clock).probe()
+    if config.reports.slack:
+        yield slack.create(config.reports.slack, clock).probe()
+    if config.reports.webhook:
+        yield webhook.create(config.reports.webhook, clock).probe()
 
 
 def _prometheus(settings: prometheus.Settings) -> Health:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.ports import EnvironmentBroke, Refused
 from nightshift.daemon.store.database import STORE_ERRORS
+from nightshift.runbooks.errors import BookError
 
 if TYPE_CHECKING:
     from nightshift.daemon.web.api import Api
@@ -52,6 +53,7 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(EnvironmentBroke, _broke)
+    app.add_exception_handler(BookError, _book)
     for kind in STORE_ERRORS:
         app.add_exception_handler(kind, _store)
     app.add_exception_handler(Exception, _unexpected)
@@ -73,6 +75,12 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 def _refused(_: Request, error: Exception) -> JSONResponse:
     return problem(409, str(error))
+
+
+def _book(_: Request, error: Exception) -> JSONResponse:
+    return problem(
+        422, "; ".join(str(error).splitlines()), "nightshift runbook lint says where; GET /api/runbooks lists"
+    )
 
 
 def _broke(_: Request, error: Exception) -> JSONResponse:

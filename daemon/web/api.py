@@ -45,8 +45,8 @@ class Api(Protocol):
         ...
 
     def run_runbook(self, name: str, params: Mapping[str, Any], dry_run: bool, actor: str) -> str:
-        """Start a run in the background; returns its id. Raises KeyError (no such book), ValueError (parameters),
-        Refused."""
+        """Start a run in the background; returns its id. Raises KeyError (no such book), BookError or
+        ValueError (parameters), Refused."""
         ...
 
     def runbook_run(self, run: str) -> Mapping[str, Any] | None:

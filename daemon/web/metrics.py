@@ -66,7 +66,8 @@ class StoreCollector(Collector):
     def _catch_up(self) -> None:
         while events := self._store.journal.of("", after=self._read, limit=_BATCH):
             for event in events:
-                self._count(event)
+                if event.mission:
+                    self._count(event)
             self._read = events[-1].id
 
     def _count(self, event: Event) -> None:

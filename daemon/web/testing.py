@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from nightshift.daemon.model import Health
 from nightshift.daemon.ports import Refused
 from nightshift.daemon.store.store import Store
+from nightshift.runbooks.errors import BookError
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -55,7 +56,7 @@ class FakeApi:
         if name != "restart":
             raise KeyError(name)
         if "container" not in params:
-            raise ValueError("restart needs the parameter 'container'")
+            raise BookError(["restart needs the parameter 'container'"])
         run = f"run-{len(self.runs) + 1}"
         self.runs[run] = {"book": name, "params": dict(params), "dry_run": dry_run, "actor": actor, "status": "done"}
         return run
