@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from nightshift.daemon.model import dump, load
-from nightshift.daemon.reports.clean import clean
+from nightshift.daemon.reports.clean import clean_report
 from nightshift.daemon.reports.model import ReportData
 
 VERSION = 1
@@ -14,7 +14,7 @@ VERSION = 1
 
 def to_dict(data: ReportData) -> dict[str, Any]:
     """Plain JSON values of a cleaned report, `totals` added; `from_dict` reads it back."""
-    data = clean(data)
+    data = clean_report(data)
     totals = {"incidents": len(data.incidents), "signals": data.signals, "cost": dump(data.cost), **data.counts}
     return {"version": VERSION, **dump(data), "totals": totals}
 

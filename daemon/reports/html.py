@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nightshift.daemon.model import Stage
 from nightshift.daemon.reports import figures
-from nightshift.daemon.reports.clean import clean
+from nightshift.daemon.reports.clean import clean_report
 from nightshift.daemon.reports.model import OUTCOMES, ReportData, ReportIncident
 from nightshift.daemon.reports.texts import Words
 
@@ -21,7 +21,7 @@ _ORDER = {stage.value: at for at, stage in enumerate(Stage)}
 
 def to_html(data: ReportData) -> str:
     """The whole report as a self-contained document."""
-    data = clean(data)
+    data = clean_report(data)
     words, zone = Words(data.language), figures.zone_of(data.zone)
     return _template().render(
         data=data, words=words, zone=zone, outcomes=OUTCOMES, stamp=figures.stamp, duration=figures.duration,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from nightshift.daemon.reports.clean import clean, one_line
+from nightshift.daemon.reports.clean import clean_report, one_line
 from nightshift.daemon.reports.figures import cost_text, duration, headline, seen, stamp, zone_of
 from nightshift.daemon.reports.model import ReportData, ReportIncident
 from nightshift.daemon.reports.texts import Words
@@ -44,7 +44,7 @@ def fence(text: str, language: str = "") -> str:
 
 def to_markdown(data: ReportData) -> str:
     """The whole report."""
-    data = clean(data)
+    data = clean_report(data)
     return "\n\n".join(_parts(data, Words(data.language))) + "\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nightshift.daemon.ports import Notice
 from nightshift.daemon.reports.as_json import to_dict
-from nightshift.daemon.reports.clean import clean, one_line
+from nightshift.daemon.reports.clean import clean_report, one_line
 from nightshift.daemon.reports.figures import cost_text, headline, stamp, zone_of
 from nightshift.daemon.reports.model import ReportData, ReportIncident
 from nightshift.daemon.reports.texts import Words
@@ -14,7 +14,7 @@ _SEVERITY = {"waiting": "warning", "escalated": "error", "rolled_back": "warning
 
 def report_notice(data: ReportData) -> Notice:
     """Key is the report's id; text is paragraphs of plain text; ``data["report"]`` is `to_dict`'s value."""
-    shown = clean(data)
+    shown = clean_report(data)
     words = Words(shown.language)
     zone = zone_of(shown.zone)
     period = words("period", start=stamp(shown.from_ms, zone), end=stamp(shown.to_ms, zone), zone=zone.key)

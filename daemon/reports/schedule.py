@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from nightshift.daemon.kit.backoff import Backoff
 from nightshift.daemon.kit.clock import Clock
 
 if TYPE_CHECKING:
@@ -91,9 +92,11 @@ class MorningReport:
     """
 
     def __init__(
-        self, settings: Settings, clock: Clock, claim: Callable[[str], bool], callback: Callable[[str], None]
-    ) -> None:
+        self, settings: Settings, clock: Clock, claim: Callable[[str], bool], callback: Callable[[str], None],
+        backoff: Backoff | None = None,
+    ) -> None:  # fmt: skip
         self._settings, self._clock, self._claim, self._callback = settings, clock, claim, callback
+        self._backoff = backoff or Backoff(first_s=30, most_s=900)
         self._scheduler: BackgroundScheduler | None = None
         self._lock = threading.Lock()
 
@@ -101,15 +104,15 @@ class MorningReport:
         """Begin; a report that came due while nobody ran is made now. '' means none ever was: nothing is caught up."""
         from apscheduler.schedulers.background import BackgroundScheduler
 
-        due = due_id(self._settings, self._clock.now_ms())
-        if last_delivered and due > last_delivered:
-            _log.info("catching up on %s (last delivered: %s)", due, last_delivered)
-            self.run_due()
         self._scheduler = BackgroundScheduler(timezone=ZoneInfo(self._settings.zone))
         when = trigger(self._settings.cron, self._settings.zone)
         # no grace time: after a suspend the report comes late rather than never
         self._scheduler.add_job(self.run_due, when, id="morning", coalesce=True, misfire_grace_time=None)
         self._scheduler.start()
+        due = due_id(self._settings, self._clock.now_ms())
+        if last_delivered and due > last_delivered:
+            _log.info("catching up on %s (last delivered: %s)", due, last_delivered)
+            self.run_due()
 
     def run_due(self) -> str:
         """Make the report that is due unless somebody has; returns its id, '' when there was nothing to do."""
@@ -118,10 +121,19 @@ class MorningReport:
             try:
                 if due and self._claim(due):
                     self._callback(due)
+                    self._backoff.reset()
                     return due
             except Exception:  # noqa: BLE001 - a scheduler's edge: tomorrow's report must still come
-                _log.exception("the report %s failed", due)
+                _log.exception("the report %s failed, will try again", due)
+                self._again(self._backoff.next_s())
             return ""
+
+    def _again(self, seconds: float) -> None:
+        if self._scheduler:
+            when = datetime.now(UTC) + timedelta(seconds=seconds)
+            self._scheduler.add_job(
+                self.run_due, "date", run_date=when, id="again", replace_existing=True, misfire_grace_time=None
+            )
 
     def next_ms(self) -> int:
         """When the next report is due, Unix milliseconds; 0 when never."""

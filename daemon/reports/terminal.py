@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nightshift.daemon.reports.clean import clean, one_line
+from nightshift.daemon.reports.clean import clean_report, one_line
 from nightshift.daemon.reports.figures import cost_text, duration, headline, seen, stamp, zone_of
 from nightshift.daemon.reports.model import ReportData, ReportIncident
 from nightshift.daemon.reports.texts import Words
@@ -23,7 +23,7 @@ _LINES = 40
 
 def print_report(data: ReportData, console: Console) -> None:
     """Print the whole report."""
-    data = clean(data)
+    data = clean_report(data)
     words, zone = Words(data.language), zone_of(data.zone)
     from rich.rule import Rule
     from rich.text import Text

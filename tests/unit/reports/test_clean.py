@@ -1,13 +1,22 @@
 """What log text may not bring into a report."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nightshift.daemon.reports.as_json import from_dict, to_dict, to_json
-from nightshift.daemon.reports.clean import LONG_LIMIT, clean, clean_json, clean_text, one_line
+from nightshift.daemon.reports.clean import (
+    LONG_LIMIT,
+    REPORT_LIMIT,
+    clean,
+    clean_json,
+    clean_report,
+    clean_text,
+    one_line,
+)
 from nightshift.daemon.reports.testing import a_night
 
 
@@ -34,10 +43,29 @@ def test_clean_text(dirty, fine):
 
 
 def test_long_texts_say_what_is_missing():
-    assert clean_text("x" * 50, 20) == "x" * 20 + "\n… 30 more characters"
-    night = a_night()
-    long = clean(night.incidents[0].__class__(**{**vars(night.incidents[0]), "evidence": "e" * (LONG_LIMIT + 9)}))
-    assert long.evidence.endswith("… 9 more characters")
+    assert clean_text("x" * 100, 60) == "x" * 20 + "\n… 80 more characters"
+    long = clean(replace(a_night().incidents[0], evidence="e" * (LONG_LIMIT + 9)))
+    assert long.evidence.endswith("… 49 more characters") and len(long.evidence) <= LONG_LIMIT
+
+
+@pytest.mark.parametrize("size", [0, 1, 3_999, 4_000, 4_001, 50_000])
+def test_cleaning_again_changes_nothing(size):
+    once = clean_text("é" * size)
+    assert clean_text(once) == once
+
+
+@pytest.mark.parametrize("before", range(0, 60, 3))
+def test_a_secret_cut_in_half_where_reading_ends_is_not_shown(before):
+    secrets = " ".join("ghp_" + "a1b2c3d4e5" * 8 for _ in range(100))  # masked, they shrink to less than the limit
+    assert "ghp_" not in clean_text("x" * before + " " + secrets, 1000)
+
+
+def test_a_storm_stays_readable():
+    one = replace(a_night().incidents[0], evidence="e" * LONG_LIMIT)
+    storm = replace(a_night(), incidents=tuple(replace(one, id=str(n)) for n in range(150)))
+    shown = clean_report(storm)
+    assert sum(len(i.evidence) for i in shown.incidents) <= REPORT_LIMIT
+    assert "more characters" in shown.incidents[0].evidence and clean_report(shown) == shown
 
 
 @given(st.text())

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
+from nightshift.daemon.kit.backoff import Backoff
 from nightshift.daemon.kit.clock import ManualClock, SystemClock
 from nightshift.daemon.reports.schedule import MorningReport, Settings, due_id
 
@@ -114,6 +115,25 @@ def test_a_failing_report_is_logged_and_tomorrow_s_still_comes(caplog):
     assert report.run_due() == "" and "disk full" in caplog.text
     clock.advance(86_400)
     assert report.run_due() == "report-2026-01-03" and made == ["report-2026-01-03"]
+
+
+def test_a_failed_report_is_tried_again_before_tomorrow():
+    tries, done = [], threading.Event()
+
+    def make(name):
+        tries.append(name)
+        if len(tries) < 3:
+            raise OSError("disk full")
+        done.set()
+
+    clock = ManualClock(ms("2026-01-02T09:00:00"))
+    report = MorningReport(Settings(), clock, lambda _: not done.is_set(), make, Backoff(first_s=0.05, most_s=0.1))
+    report.start("report-2026-01-01")
+    try:
+        assert done.wait(20)
+    finally:
+        report.stop()
+    assert tries == ["report-2026-01-02"] * 3
 
 
 def test_next():
