@@ -19,7 +19,7 @@ def dossier(store: Store, name: str) -> Json | None:
     characters) of either; None when there is no such thing."""
     incident = store.incidents.get(name)
     mission = store.missions.get(incident.id if incident else name)
-    if incident is None and mission is not None:
+    if incident is None and mission is not None and mission.id.startswith(name):
         incident = store.incidents.get(mission.incident)
     if incident is None:
         return None

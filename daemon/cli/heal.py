@@ -116,9 +116,8 @@ def _end_of(chunks: Iterator[bytes]) -> bytes:
 
 
 def _fixers(text: str) -> tuple[str, ...]:
-    from nightshift.fixers.all_fixers import FIXERS
-
     from nightshift.daemon.config.errors import nearest
+    from nightshift.fixers.all_fixers import FIXERS
 
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:

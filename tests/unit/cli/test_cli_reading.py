@@ -1,0 +1,157 @@
+"""Commands that read the store while no daemon runs."""
+
+import json
+import time
+
+import pytest
+
+from nightshift.daemon.model import Event, Frame, Incident, IncidentState, Mission, Severity, Signal, Stage
+from nightshift.daemon.store.store import Store
+
+NOW_MS = int(time.time() * 1000)
+NASTY = "\x1b[2Jpassword=hunter22 [red]x"
+DIFF = "--- a/cart.py\n+++ b/cart.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n"
+
+
+def incident(name, state, at_ms, title="KeyError: 'x'"):
+    frame = Frame(path="shop/cart.py", line=7, function="total", code="return x[0]")
+    signal = Signal(key=name, source="logs", service="shop", title=title, at_ms=at_ms, frames=(frame,))
+    return Incident(id=f"inc-{name}", fingerprint=name, service="shop", title=title, severity=Severity.ERROR, count=3,
+                    state=state, first_at_ms=at_ms, last_at_ms=at_ms, signal=signal)  # fmt: skip
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "nightshift.yaml"
+    path.write_text("state_dir: state\nhttp: {token: 'env:NOT_SET_HERE'}\nreports: {timezone: Asia/Shanghai}\n")
+    return path
+
+
+@pytest.fixture
+def store(tmp_path, config):
+    store = Store.open(tmp_path / "state" / "nightshift.db")
+    store.incidents.add(incident("heal", IncidentState.HEALED, NOW_MS - 60_000))
+    store.incidents.add(
+        incident("old1", IncidentState.OPEN, NOW_MS - 3 * 86_400_000, "\x1b[2Jpassword=hunter22 [red]x")
+    )
+    mission = Mission(id="mis-heal", incident="inc-heal", service="shop", stage=Stage.HEALED, reason="quiet",
+                      started_at_ms=NOW_MS - 60_000, updated_at_ms=NOW_MS)  # fmt: skip
+    store.missions.ensure(mission)
+    patch = {"diff": DIFF, "fixer": "revert", "rationale": "back", "files": ["cart.py"], "kind": "revert"}
+    gate = {"gate": "green", "judgement": "accepted", "reason": "3 of 3", "duration_s": 0.5}
+    verdict = {"judgement": "accepted", "patch": patch, "gates": [gate], "failed": "", "reason": ""}
+    for stage, data in (("judging", {"verdict": verdict}), ("healed", {})):
+        store.journal.append(
+            Event(at_ms=NOW_MS, mission="mis-heal", stage=stage, actor="m", reason="said so", data=data)
+        )
+    yield store
+    store.close()
+
+
+def test_incidents_as_a_table(nightshift, store):
+    ran = nightshift("incidents")
+    assert (ran.code, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    assert lines[0].split()[:3] == ["ID", "STATE", "STAGE"]
+    assert lines[1].startswith("inc-heal")
+    assert "[red]x" in lines[2]
+    assert "hunter22" not in ran.out
+    assert "\x1b" not in ran.out
+
+
+def test_incidents_as_json_filtered(nightshift, store):
+    rows = json.loads(nightshift("incidents", "--json", "--state", "healed").out)
+    assert [row["id"] for row in rows] == ["inc-heal"]
+    assert rows[0]["mission"]["stage"] == "healed"
+    assert [row["id"] for row in json.loads(nightshift("incidents", "--json", "--since", "24h").out)] == ["inc-heal"]
+    assert len(json.loads(nightshift("incidents", "--json", "--since", "1w").out)) == 2
+
+
+def test_a_wrong_period_is_told(nightshift, store):
+    ran = nightshift("incidents", "--since", "yesterday")
+    assert (ran.code, ran.err) == (2, "'yesterday' is no period; write for example 24h, 90m, 7d or 2w\n")
+
+
+@pytest.mark.parametrize("name", ["inc-heal", "inc-h", "mis-heal", "mis-h"])
+def test_show_finds_by_either_id_and_prefix(nightshift, store, name):
+    ran = nightshift("show", name)
+    assert ran.code == 0
+    for part in (
+        "inc-heal",
+        "mis-heal: healed: quiet",
+        "shop/cart.py:7 in total",
+        "green: 3 of 3",
+        "+x = 2",
+        "m: said so",
+    ):
+        assert part in ran.out
+
+
+def test_show_as_json(nightshift, store):
+    found = json.loads(nightshift("show", "inc-heal", "--json").out)
+    assert found["diff"] == DIFF
+    assert [event["stage"] for event in found["journal"]] == ["judging", "healed"]
+
+
+@pytest.mark.parametrize("name", ["inc-", "nope", "inc-old2"])
+def test_show_of_nothing_or_of_many_is_no(nightshift, store, name):
+    ran = nightshift("show", name)
+    assert (ran.code, ran.out) == (1, "")
+    assert f"no single incident or mission '{name}'" in ran.err
+
+
+@pytest.mark.parametrize("how", ["terminal", "markdown", "html", "json"])
+def test_report_in_every_format(nightshift, store, how):
+    ran = nightshift("report", "--format", how)
+    assert (ran.code, ran.err) == (0, "")
+    assert "x = 2" in ran.out
+    assert ("<html" in ran.out) == (how == "html")
+    if how == "json":
+        assert json.loads(ran.out)["totals"]["incidents"] == 1
+
+
+def test_report_of_a_day_uses_the_configured_zone(nightshift, store):
+    data = json.loads(nightshift("report", "--date", "2026-01-31", "--json").out)
+    assert (data["from_ms"], data["to_ms"]) == (1_769_788_800_000, 1_769_875_200_000)
+    assert data["totals"]["incidents"] == 0
+
+
+def test_report_refuses_what_it_can_not_read(nightshift, store):
+    assert "is no date" in nightshift("report", "--date", "31.1.").err
+    assert "not both" in nightshift("report", "--date", "2026-01-31", "--since", "1d").err
+
+
+def test_before_the_first_run_reading_creates_nothing(nightshift, config):
+    ran = nightshift("incidents")
+    assert (ran.code, ran.out) == (0, "no incidents: the daemon has not run with this configuration yet\n")
+    assert json.loads(nightshift("incidents", "--json").out) == []
+    assert nightshift("show", "inc-heal").code == 1
+    assert nightshift("report").code == 1
+    assert not (config.parent / "state").exists()
+
+
+def test_without_a_configuration_it_says_where_it_looked(nightshift):
+    ran = nightshift("incidents")
+    assert ran.code == 2
+    assert "nightshift init" in ran.err
+
+
+def test_every_line_of_a_wrong_configuration_is_printed(nightshift, config):
+    config.write_text("a: 1\nb: 2\n")
+    ran = nightshift("incidents", "-c", config)
+    assert (ran.code, ran.out) == (2, "")
+    assert [line.split(": ")[0] for line in ran.err.splitlines()] == [f"{config}:1", f"{config}:2"]
+
+
+@pytest.mark.parametrize("verb", ["approve", "reject", "pause", "resume"])
+def test_verbs_say_what_to_do_when_no_daemon_runs(nightshift, tmp_path, verb):
+    (tmp_path / "nightshift.yaml").write_text("http: {port: 1}\n")
+    ran = nightshift(verb, "mis-heal")
+    assert ran.code == 3
+    assert "does not answer at http://127.0.0.1:1: start it with 'nightshift run'" in ran.err
+
+
+def test_the_schema_is_json_schema(nightshift):
+    assert json.loads(nightshift("schema").out)["properties"]["services"]["items"] == {
+        "$ref": "#/$defs/ServiceSettings"
+    }
