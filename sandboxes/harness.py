@@ -39,7 +39,9 @@ class TestRun:
     `ended`: exited | stopped (pytest was interrupted) | died (left without finishing) | timeout | output | oom |
     killed | uncompiled (`syntax` says where). `statuses` maps ids to what they did, worst of all repetitions; a
     module that could not be collected stands under its own id as ``error``, those that could are in `collected`.
-    `forged` lists contradictions in the evidence. For a plain check there are no ids, only `code`.
+    `forged` lists contradictions in the evidence; `equal` (path, class) what claims to equal anything, `tampered`
+    (path, name) what of the test machinery was replaced by code of the tree.
+    For a plain check there are no ids, only `code`.
     """
 
     __test__ = False
@@ -52,6 +54,7 @@ class TestRun:
     ids: tuple[str, ...] | None = None
     forged: tuple[str, ...] = ()
     equal: tuple[tuple[str, str], ...] = ()
+    tampered: tuple[tuple[str, str], ...] = ()
     syntax: tuple[tuple[str, int, str], ...] = ()
     nopytest: str = ""
     finished: bool = False
@@ -81,11 +84,13 @@ def run_check(
     rounds: int = 2,
     only: Collection[str] | None = None,
     compiled: Sequence[str] = (),
+    probe: bool = False,
 ) -> TestRun:
     """Run a check in a sandbox whose WORKDIR holds the tree.
 
     `repeat` are ids to run `rounds` more times in the same session; `only` restricts the session to those ids;
-    `compiled` are Python files (relative) that must compile before anything runs. Raises EnvironmentBroke.
+    `compiled` are Python files (relative) that must compile before anything runs; `probe` looks
+    for classes of the tree whose objects equal anything. Raises EnvironmentBroke.
     """
     call = parse_pytest(command)
     if call is None:
@@ -93,6 +98,7 @@ def run_check(
     nonce = secrets.token_hex(16)
     each = test_timeout_s if test_timeout_s is not None else max(10.0, timeout_s / 5)
     orders = _orders(call, nonce, timeout_s, each, repeat, rounds, only, compiled)
+    orders["session"]["probe"] = probe
     argv = [*call.interpreter[:1], "-I", "-S", "-B", "-c", source("supervise")]
     stdin = json.dumps(orders).encode() + b"\n"
     done = box.run(argv, timeout_s=timeout_s + _SPARE_S, stdin=stdin)
@@ -110,7 +116,8 @@ def _orders(
         "test_timeout_s": each_s,
     }  # fmt: skip
     return {
-        "nonce": nonce, "interpreter": list(call.interpreter), "boot": source("pytest_boot"),
+        "nonce": nonce, "interpreter": list(call.interpreter),
+        "boot": [source("pytest_integrity"), source("pytest_boot")],
         "env": {**dict(call.env), "PYTHONDONTWRITEBYTECODE": "1"}, "session": session,
         "timeout_s": timeout_s, "output_bytes": 64 << 20, "compile": list(compiled),
     }  # fmt: skip
@@ -141,6 +148,7 @@ def _run_of(data: dict[str, Any], duration_s: float) -> TestRun:
         failures={i: _failure(f) for i, f in data.get("failures", {}).items()},
         collected=frozenset(data.get("collected", ())), ids=None if ids is None else tuple(ids),
         forged=tuple(data.get("forged", ())), equal=tuple((p, n) for p, n in data.get("equal", ())),
+        tampered=tuple((p, n) for p, n in data.get("tampered", ())),
         syntax=tuple((p, n, m) for p, n, m in data.get("syntax", ())), nopytest=data.get("nopytest", ""),
         finished=data.get("finish") is not None, tail=data.get("tail", ""),
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """Runs one pytest session inside a sandbox and reports what each test did, over a pipe opened before any code
 under test was imported.
 
-The supervisor starts it as ``python -c <this text> <fd to read orders> <fd to write reports>``. Every report line
+The supervisor starts it as ``python -c <texts> <fd to read orders> <fd to write reports>``; `pytest_integrity` is
+executed before it in the same namespace. Every report line
 carries a sequence number and a MAC whose key exists in this process only inside closures: code under test shares the
 process, so this raises the price of a forgery; the supervisor's cross-checks (canaries, exit code, raw exceptions
 against reports, expected ids) and the tester's rules on the patch carry the rest.
@@ -16,10 +17,13 @@ import os
 import signal
 import sys
 import time
+import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from nightshift.sandboxes.inside.pytest_integrity import Integrity, equal_to_anything
 
     Send = Callable[[dict[str, Any]], None]
 
@@ -83,8 +87,8 @@ def failure(error: BaseException) -> dict[str, Any]:
             "missing": str(missing or "")}  # fmt: skip
 
 
-def canary_class(pytest: Any) -> Any:
-    """A test that must fail: made by the run, known to nobody else."""
+def canaries_of(pytest: Any) -> Any:
+    """A maker of tests that must fail, known to nobody but this run: plain items, and one test function."""
 
     class Canary(pytest.Item):  # type: ignore[misc]
         fixturenames: tuple[str, ...] = ()
@@ -98,7 +102,26 @@ def canary_class(pytest: Any) -> Any:
         def reportinfo(self) -> Any:
             return "", 0, self.name
 
-    return Canary
+    class Nest(pytest.Module):  # type: ignore[misc]
+        def _getobj(self) -> Any:
+            return types.ModuleType("nest")
+
+    def must_fail() -> None:
+        raise AssertionError("meant to fail")
+
+    def make(session: Any, names: list[str]) -> list[Any]:
+        made = [Canary.from_parent(session, name=name) for name in names]
+        try:
+            where = (
+                {"path": session.path / (names[-1] + ".py")} if hasattr(session, "path") else {"fspath": session.fspath}
+            )
+            nest = Nest.from_parent(session, **where)
+            made[-1] = pytest.Function.from_parent(nest, name=names[-1], callobj=must_fail)
+        except (TypeError, AttributeError):  # a pytest of another make: the plain canaries have to do
+            pass
+        return made
+
+    return make
 
 
 class Witness:
@@ -107,20 +130,22 @@ class Witness:
     def pytest_collection(self) -> None:
         self.collecting = True
 
-    def __init__(self, send: Send, orders: dict[str, Any], pytest: Any) -> None:
+    def __init__(self, send: Send, orders: dict[str, Any], pytest: Any, integrity: Integrity) -> None:
         self.collecting = False
         # Everything the hooks need is bound now, before code under test could replace it in its module.
         self.pytest_collection_modifyitems = pytest.hookimpl(hookwrapper=True, tryfirst=True)(
-            _select(orders, canary_class(pytest), send)
+            _select(orders, canaries_of(pytest), integrity, send)
         )
         self.pytest_runtest_makereport = pytest.hookimpl(hookwrapper=True, tryfirst=True)(_raw(send))
         self.pytest_make_collect_report = pytest.hookimpl(hookwrapper=True, tryfirst=True)(_collect(send))
         self.pytest_runtest_logreport = pytest.hookimpl(tryfirst=True)(_logged(send))
-        self.pytest_runtest_protocol = pytest.hookimpl(hookwrapper=True, tryfirst=True)(_timed(orders, send))
-        self.pytest_sessionfinish = pytest.hookimpl(hookwrapper=True, tryfirst=True)(_finish(send))
+        self.pytest_runtest_protocol = pytest.hookimpl(hookwrapper=True, tryfirst=True)(_timed(orders, integrity, send))
+        self.pytest_sessionfinish = pytest.hookimpl(hookwrapper=True, tryfirst=True)(_finish(orders, integrity, send))
 
 
-def _select(orders: dict[str, Any], canary: Any, send: Send) -> Callable[..., Generator[None, Any, None]]:
+def _select(
+    orders: dict[str, Any], canaries_for: Any, integrity: Integrity, send: Send
+) -> Callable[..., Generator[None, Any, None]]:
     def pytest_collection_modifyitems(session: Any, items: list[Any]) -> Generator[None, Any, None]:
         yield
         if orders["only"] is not None:
@@ -128,8 +153,8 @@ def _select(orders: dict[str, Any], canary: Any, send: Send) -> Callable[..., Ge
         ids = [i.nodeid for i in items]
         again = [i for i in items if i.nodeid in set(orders["repeat"])]
         names = orders["canaries"][: 2 + (orders["rounds"] if again else 0)]
-        canaries = [canary.from_parent(session, name=name) for name in names]
-        send({"k": "items", "ids": ids, "canaries": names})
+        canaries = canaries_for(session, names)
+        send({"k": "items", "ids": ids, "canaries": names, "tampered": integrity.broken()})
         items.insert(0, canaries.pop())
         while len(canaries) > 1:  # a canary parts the rounds: pytest can't run one item twice in a row
             items.append(canaries.pop())
@@ -176,7 +201,7 @@ def _logged(send: Send) -> Callable[..., None]:
     return pytest_runtest_logreport
 
 
-def _timed(orders: dict[str, Any], send: Send) -> Callable[..., Generator[None, Any, None]]:
+def _timed(orders: dict[str, Any], integrity: Integrity, send: Send) -> Callable[..., Generator[None, Any, None]]:
     clock, setitimer = time.monotonic, signal.setitimer
 
     def ring(number: int, frame: Any) -> None:  # noqa: ARG001 - a signal handler
@@ -191,53 +216,20 @@ def _timed(orders: dict[str, Any], send: Send) -> Callable[..., Generator[None, 
         finally:
             setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, previous)
-            send({"k": "end", "id": item.nodeid, "s": round(clock() - began, 4)})
+            taken = round(clock() - began, 4)
+            send({"k": "end", "id": item.nodeid, "s": taken, "tampered": integrity.broken_hot()})
 
     return pytest_runtest_protocol
 
 
-def _finish(send: Send) -> Callable[..., Generator[None, Any, None]]:
+def _finish(orders: dict[str, Any], integrity: Integrity, send: Send) -> Callable[..., Generator[None, Any, None]]:
     def pytest_sessionfinish(session: Any) -> Generator[None, Any, None]:
         yield
-        send({"k": "equal", "classes": equal_to_anything(os.getcwd() + os.sep)})
+        classes = equal_to_anything(os.getcwd() + os.sep) if orders["probe"] else []
+        send({"k": "equal", "classes": classes, "tampered": integrity.broken()})
         send({"k": "finish", "code": int(session.exitstatus)})
 
     return pytest_sessionfinish
-
-
-class _Stranger:
-    """Equal to nothing in the world but itself."""
-
-
-_STRANGERS = (_Stranger(), 0x5EED0001, "a stranger", 5.0625e9, (0x5EED0002,), ["a stranger"], {"a": "stranger"})
-_BUILTINS = (int, float, str, bytes, tuple, list, dict, set, frozenset)
-
-
-def equal_to_anything(root: str) -> list[Any]:
-    """Classes of the tree whose bare instances say they equal a stranger: [path, qualified name] pairs."""
-    found, todo, seen = [], [object], set()
-    while todo:
-        for child in type.__subclasses__(todo.pop()):
-            if child in seen:
-                continue
-            seen.add(child)
-            if not issubclass(child, type):
-                todo.append(child)
-                found.extend(_suspicious(child, root))
-    return found
-
-
-def _suspicious(cls: Any, root: str) -> list[Any]:
-    path = str(getattr(sys.modules.get(cls.__module__), "__file__", "") or "")
-    if not path.startswith(root) or cls.__eq__ is object.__eq__ or issubclass(cls, BaseException):
-        return []
-    base: Any = next((kind for kind in _BUILTINS if issubclass(cls, kind)), object)
-    try:
-        bare = base.__new__(cls)
-        fooled = any(bool(bare == stranger) for stranger in _STRANGERS)
-    except Exception:  # noqa: BLE001 - code under test; what can't be compared at all does not fool anybody
-        return []
-    return [[path[len(root) :], cls.__qualname__]] if fooled else []
 
 
 def main(read_fd: int, write_fd: int) -> int:
@@ -255,7 +247,7 @@ def main(read_fd: int, write_fd: int) -> int:
     if orders["module"]:
         sys.path.insert(0, os.getcwd())
     send({"k": "begin", "pytest": pytest.__version__})
-    witness = Witness(send, orders, pytest)
+    witness = Witness(send, orders, pytest, Integrity(os.getcwd() + os.sep))
     code = int(pytest.main(orders["args"], plugins=[witness]))
     if code == 3 and not witness.collecting:
         blocked = broken_plugins()

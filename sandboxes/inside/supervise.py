@@ -18,7 +18,11 @@ import sys
 import time
 from typing import Any
 
-TAIL, FAILURES, PRELUDE = 16384, 200, "import sys\nif sys.path[:1] == ['']: sys.path.pop(0)\nexec({!r})"
+TAIL, FAILURES, PRELUDE = (
+    16384,
+    200,
+    "import sys\nif sys.path[:1] == ['']: sys.path.pop(0)\nfor text in {!r}: exec(text)",
+)
 _RANK = {"passed": 0, "skipped": 1, "failed": 2, "error": 3}
 
 
@@ -35,6 +39,7 @@ class Ledger:
         self.durations: dict[str, float] = {}
         self.forged: list[str] = []
         self.equal: list[list[str]] = []
+        self.tampered: list[list[str]] = []
         self.running, self.pytest, self.nopytest = "", "", ""
         self.ids: list[str] | None = None
         self.placed: list[str] = []
@@ -67,6 +72,7 @@ class Ledger:
 
     def on_items(self, record: dict[str, Any]) -> None:
         self.ids, self.placed = record["ids"], record["canaries"]
+        self._tampered(record)
 
     def on_collected(self, record: dict[str, Any]) -> None:
         if record["ok"]:
@@ -80,6 +86,7 @@ class Ledger:
 
     def on_end(self, record: dict[str, Any]) -> None:
         self.running = ""
+        self._tampered(record)
         self.durations[record["id"]] = record["s"]
         for when in ("setup", "call", "teardown"):
             if self.raised.pop(record["id"] + " " + when, None):
@@ -108,9 +115,13 @@ class Ledger:
 
     def on_equal(self, record: dict[str, Any]) -> None:
         self.equal = record["classes"]
+        self._tampered(record)
 
     def on_finish(self, record: dict[str, Any]) -> None:
         self.finish = record["code"]
+
+    def _tampered(self, record: dict[str, Any]) -> None:
+        self.tampered += [row for row in record["tampered"] if row not in self.tampered]
 
     def _status(self, test: str, status: str) -> None:
         name = test.rpartition("::")[2]
@@ -125,7 +136,7 @@ def settle(ledger: Ledger, ended: str, code: int) -> dict[str, Any]:
     if ended == "exited" and ledger.ids is not None:
         for name in ledger.placed:
             told = ledger.told.get(name)
-            if told is not None and told not in ("failed", "error"):
+            if told == "passed" or (told == "skipped" and name != ledger.placed[-1]):
                 ledger.forge("a test that must fail was reported as " + told)
         if ledger.finish is None:
             ended = "died"
@@ -141,6 +152,7 @@ def settle(ledger: Ledger, ended: str, code: int) -> dict[str, Any]:
     return {
         "ended": ended, "code": code, "statuses": ledger.statuses, "failures": ledger.failures,
         "collected": ledger.collected, "ids": ledger.ids, "forged": ledger.forged, "equal": ledger.equal,
+        "tampered": ledger.tampered,
         "pytest": ledger.pytest, "nopytest": ledger.nopytest, "finish": ledger.finish,
     }  # fmt: skip
 

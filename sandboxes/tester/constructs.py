@@ -173,12 +173,10 @@ def _reads_other(spec: ast.arguments, function: Function) -> bool:
     return reads and not constant
 
 
-def equalities(module: ast.Module | None) -> set[str]:
-    """Every `__eq__` of a module: class name and what it does, for telling new ones from old ones."""
-    if module is None:
-        return set()
-    return {
-        f"{owner.name} {ast.dump(node)}"
-        for owner in ast.walk(module) if isinstance(owner, ast.ClassDef)
-        for node in owner.body if "__eq__" in ast.dump(node)
-    }  # fmt: skip
+def same_class(before: ast.Module | None, after: ast.Module | None, name: str) -> bool:
+    """Whether a class (by its qualified name's last part) is written in both modules, and in the same way."""
+    texts = [
+        [ast.dump(n) for n in ast.walk(module) if isinstance(n, ast.ClassDef) and n.name == name.rpartition(".")[2]]
+        for module in (before, after) if module is not None
+    ]  # fmt: skip
+    return len(texts) == 2 and bool(texts[0]) and texts[0] == texts[1]

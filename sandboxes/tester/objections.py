@@ -5,7 +5,7 @@ from __future__ import annotations
 from nightshift.daemon.model import TestStatus
 from nightshift.sandboxes.harness import TestRun
 from nightshift.sandboxes.proof import COLLECTION, FLAKY, unhealed
-from nightshift.sandboxes.tester.constructs import equalities
+from nightshift.sandboxes.tester.constructs import same_class
 from nightshift.sandboxes.tester.sources import parse
 from nightshift.sandboxes.tester.trial import Trial
 
@@ -42,10 +42,13 @@ def _untrustworthy(trial: Trial, run: TestRun) -> str:
         return f"pytest can't be imported any more: {run.nopytest}"
     if run.ids is None or not run.finished:
         return f"pytest ended with {run.code} before it had collected the tests"
+    for path, name in run.tampered:
+        if path in trial.sources or path.startswith(("<", "?")):
+            return f"{path} replaced {name} while the tests ran"
     for path, name in run.equal:
         before, after = trial.sources.get(path, (None, None))
-        new = equalities(parse(after)) - equalities(parse(before))
-        if path in trial.sources and (new or before is None or "<locals>" in name):
+        is_new = path in trial.sources and not same_class(parse(before), parse(after), name)
+        if is_new or path.startswith(("<", "?")):
             return f"{path} makes objects of {name} that claim to equal anything"
     return ""
 

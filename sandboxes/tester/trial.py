@@ -87,7 +87,11 @@ class Trial:
     def run_on(self, tree: str) -> Future[TestRun]:
         """Begin a run of the whole check on any tree."""
         compiled = [c.path for c in self.changes if c.path.endswith(".py") and c.status != "D"]
-        how = {"repeat": self.made.failing, "rounds": _REPEATS, "compiled": compiled} if self.is_pytest else {}
+        how = (
+            {"repeat": self.made.failing, "rounds": _REPEATS, "compiled": compiled, "probe": True}
+            if self.is_pytest
+            else {}
+        )
         return self.lab.start(self.case, tree, self.made.files, self.made.command, **how)
 
     def drop_runs(self) -> None:

@@ -175,8 +175,9 @@ def quiet(line: str) -> None:
 @pytest.fixture(scope="module")
 def trials(sandboxes, tmp_path_factory):
     """The broken calculator, reproduced once for all forgeries."""
-    from .conftest import History
     from nightshift.daemon.kit.git import BareRepo
+
+    from .conftest import History
 
     history = History(repo=BareRepo.ensure(tmp_path_factory.mktemp("calc") / "repo.git"))
     history.commit({"calc.py": CALC, "test_calc.py": TESTS})
@@ -196,7 +197,10 @@ def test_the_rule_on_the_text_rejects_it(sandboxes, trials, name) -> None:
     history, case = trials
     static = [gate for gate in ALL_GATES if gate.name in ("policy", "compiles", "constructs")]
     verdict = GateTester(sandboxes, gates=static).judge(case, forged(history, FORGERIES[name]), quiet)
-    if name in ("rewrites the tests", "fills the output", "gobbles memory", "peeks at the harness") and verdict.failed == "":
+    if (
+        name in ("rewrites the tests", "fills the output", "gobbles memory", "peeks at the harness")
+        and verdict.failed == ""
+    ):
         pytest.skip("no construct of its own; the sandbox sees it")
     assert (verdict.judgement, verdict.failed) == (Judgement.REJECTED, "constructs"), verdict
 

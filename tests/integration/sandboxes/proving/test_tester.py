@@ -163,7 +163,10 @@ def test_a_repository_that_vanished_is_unjudged_not_rejected(tester, red, histor
 
 def test_reverting_a_commit_takes_its_own_tests_along(tester, reproducer, history) -> None:
     history.commit({**SHOP, "shop/cart.py": FIXED})
-    feature = {"shop/cart.py": CART, "tests/test_feature.py": "from shop.cart import count\n\ndef test_f():\n    pass\n"}
+    feature = {
+        "shop/cart.py": CART,
+        "tests/test_feature.py": "from shop.cart import count\n\ndef test_f():\n    pass\n",
+    }
     history.commit({**SHOP, **feature})
     case = history.case(CHECK)
     case = replace(case, reproduction=reproducer.reproduce(case, quiet))
