@@ -145,12 +145,18 @@ class _Run:
         at_ns, action, actor = int(event.get("timeNano") or 0), str(event.get("Action", "")), event.get("Actor") or {}
         container, attributes = str(actor.get("ID", "")), actor.get("Attributes") or {}
         died = container if action == "die" else ""
-        if (at_ns, container, action) in self._seen or _is_sandbox(attributes) or not self._service(attributes):
+        if (at_ns, container, action) in self._seen or not self._ours(attributes):
             return died
+        before = set(self._asked), set(self._starved), dict(self._unhealthy)
+        after_ns = max(self._after_ns, at_ns)
+        try:
+            signals = [self._signal(engine, kind, actor, at_ns) for kind in self._told(action, container, attributes)]
+            self._sink(signals, {_CHECKPOINT: str(after_ns)})
+        except BaseException:  # not told: it will be replayed, and must then mean the same
+            self._asked, self._starved, self._unhealthy = before
+            raise
         self._seen.append((at_ns, container, action))
-        signals = [self._signal(engine, kind, actor, at_ns) for kind in self._told(action, container, attributes)]
-        self._after_ns = max(self._after_ns, at_ns)
-        self._sink(signals, {_CHECKPOINT: str(self._after_ns)})
+        self._after_ns = after_ns
         return died
 
     def _told(self, action: str, container: str, attributes: Mapping[str, str]) -> list[str]:
@@ -208,7 +214,7 @@ class _Run:
         """Deaths since the checkpoint of containers that no event told of."""
         for row in engine.api.containers(all=True, filters={"status": ["exited", "dead"]}):
             attributes = {**(row.get("Labels") or {}), "image": row.get("Image", ""), "name": _name(row)}
-            if row["Id"] in known or _is_sandbox(attributes) or not self._service(attributes):
+            if row["Id"] in known or not self._ours(attributes):
                 continue
             state = _inspect(engine, row["Id"]).get("State") or {}
             at_ms, code = unix_ms(state.get("FinishedAt")), int(state.get("ExitCode") or 0)
@@ -219,6 +225,9 @@ class _Run:
                 key = f"docker:{row['Id']}:{kind}:{state.get('StartedAt')}"
                 attributes["exitCode"] = str(code)
                 self._sink([self._as_signal(engine, kind, key, row["Id"], attributes, at_ms)], {})
+
+    def _ours(self, attributes: Mapping[str, str]) -> bool:
+        return not _is_sandbox(attributes) and bool(self._service(attributes))
 
     def _service(self, attributes: Mapping[str, str]) -> str:
         """The service a container belongs to; '' when it is none of ours."""

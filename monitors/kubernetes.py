@@ -213,10 +213,11 @@ class _Namespace:
 
     def _look(self, api: CoreV1Api, pod: Mapping[str, Any]) -> None:
         news = [death for death in deaths_of(pod) if self._counts(death)]
-        for death in news:
-            self._told[f"{death.uid}/{death.container}"] = death.ordinal
-        if news:
-            self._sink([self._signal(api, d) for d in news], {self._checkpoint: json.dumps(self._told)})
+        if not news:
+            return
+        told = {**self._told, **{f"{death.uid}/{death.container}": death.ordinal for death in news}}
+        self._sink([self._signal(api, death) for death in news], {self._checkpoint: json.dumps(told)})
+        self._told = told
 
     def _counts(self, death: Death) -> bool:
         if self._told.get(f"{death.uid}/{death.container}", 0) >= death.ordinal:

@@ -61,7 +61,7 @@ _EN: Mapping[str, str] = {
     "cost_tokens": "{n} tokens",
     "note": "Note",
     "more_lines": "… {n} more lines",
-    "total": "Signals",
+    "total": "signals",
     "accepted": "accepted",
     "rejected": "rejected",
     "unjudged": "unjudged",

@@ -200,6 +200,24 @@ def test_names_of_services(start):
         sink.wait(lambda s: {x.service for x in s.signals} >= wanted)
 
 
+def test_what_the_store_refused_once_is_delivered_again(start):
+    class Stubborn(ListSink):
+        refused = 0
+
+        def __call__(self, signals, checkpoints=None):
+            if signals and self.refused < 2:
+                self.refused += 1
+                raise OSError("database is locked")
+            super().__call__(signals, checkpoints)
+
+    sink = Stubborn()
+    with watching(made(), sink):
+        begun(sink)
+        start("exit 2")
+        sink.wait(lambda s: of(s, start))
+    assert sink.refused == 2 and [s.labels["exit_code"] for s in of(sink, start)] == ["2"]
+
+
 class Line:
     """A socket in front of the engine's that can be cut and mended."""
 

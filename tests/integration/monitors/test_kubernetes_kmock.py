@@ -260,6 +260,24 @@ def test_no_cluster_is_a_state(tmp_path, caplog):
         until(lambda: "no usable configuration" in caplog.text)
 
 
+def test_what_the_store_refused_once_is_delivered_again(cluster):
+    cluster.watches = [[event("MODIFIED", pod("a", LOOPING, ERROR, restarts=1, version="11")), "hold"]]
+
+    class Stubborn(ListSink):
+        refused = 0
+
+        def __call__(self, signals, checkpoints=None):
+            if self.refused < 2:
+                self.refused += 1
+                raise OSError("database is locked")
+            super().__call__(signals, checkpoints)
+
+    sink = Stubborn()
+    with watching(monitor(cluster), sink):
+        sink.wait(lambda s: len(s.signals) == 1)
+    assert sink.refused == 2 and len(sink.received) == 1
+
+
 def test_a_failing_sink_ends_every_watch(cluster):
     cluster.lists = [listing(pod("a", LOOPING, ERROR, restarts=4))]
 
