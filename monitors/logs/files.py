@@ -53,6 +53,7 @@ class Place:
     older: list[Tail] = field(default_factory=list)
     marks: tuple[Mark | None, list[Mark]] | None = None
     generation: int = 0
+    last_ns: int = 0
     known: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=64))
 
 
@@ -177,7 +178,7 @@ class Files:
         """Another file than before lies under the path."""
         if place.marks is not None:
             self._resume(place, fd)
-        elif place.tail is not None:
+        elif place.generation:
             self._rotated(place, fd)
         elif (moved := self._moved_here(fd)) is not None:
             place.tail = moved
@@ -199,8 +200,7 @@ class Files:
         """Nothing lies under the path: whoever still writes the old file is heard for a while."""
         if place.marks is not None:
             self._resume(place, None)
-        if place.tail is not None:
-            self._retire(place)
+        self._retire(place)
         self._stir(place)
 
     def _alias(self, path: str, fd: int) -> bool:
@@ -231,12 +231,13 @@ class Files:
 
     # ------------------------------------------------------------ generations
 
-    def _begin(self, place: Place, fd: int, *, offset: int = 0) -> Tail:
-        status, head = os.fstat(fd), read_head(fd)
+    def _begin(self, place: Place, fd: int, *, offset: int = 0, seen: tuple[os.stat_result, str] | None = None) -> Tail:
+        """A new generation; `seen` is what the file was when copies of it were told from files never read."""
+        status, head = seen or (os.fstat(fd), read_head(fd))
         place.generation += 1
         id_ = stable_id("log", place.path, f"{status.st_dev}", f"{status.st_ino}", f"{place.generation}", head)
         mark = Mark(id=id_, dev=status.st_dev, inode=status.st_ino, head=head, generation=place.generation,
-                    offset=offset)  # fmt: skip
+                    offset=offset, mtime_ns=status.st_mtime_ns)  # fmt: skip
         place.tail = self._follow(place, mark, fd)
         return place.tail
 
@@ -256,40 +257,42 @@ class Files:
 
     def _rotated(self, place: Place, fd: int) -> None:
         """The path means another file now; generations in between may have come and gone."""
-        since_ns = place.tail.mark.mtime_ns if place.tail else 0
-        if place.tail is not None:
-            self._retire(place)
+        self._retire(place)
         moved = self._moved_here(fd)
-        self._missed(place, fd, since_ns)
+        seen = self._missed(place, fd, place.last_ns)
         if moved is not None:
             place.tail = moved
             os.close(fd)
         else:
-            self._begin(place, fd)
+            self._begin(place, fd, seen=seen)
 
     def _retire(self, place: Place) -> None:
         """The current generation becomes an older one, read from its descriptor until it stays silent."""
         tail, place.tail = place.tail, None
         if tail is not None:
             tail.pinned, tail.grown_s = True, self._clock.monotonic()
+            place.last_ns = tail.mark.mtime_ns
             place.known.append((tail.mark.inode, tail.mark.head))
             if tail.fd is None and (fd := find_renamed(place.path, tail.mark)) is not None:
                 self._hold(tail, fd)
             place.older.append(tail)
             self.busy[tail] = place
 
-    def _missed(self, place: Place, fd: int, since_ns: int) -> None:
-        inodes = {inode for inode, _ in place.known} | {os.fstat(fd).st_ino}
-        heads = [t.mark.head for t in place.older] + [head for _, head in place.known]
+    def _missed(self, place: Place, fd: int, since_ns: int) -> tuple[os.stat_result, str]:
+        """Read generations that came and went unseen; what `fd` was when they were looked for."""
+        status, head = os.fstat(fd), read_head(fd)
+        inodes = {inode for inode, _ in place.known} | {status.st_ino}
+        heads = [head, *(t.mark.head for t in place.older), *(known for _, known in place.known)]
         for other in find_missed(place.path, since_ns, inodes, heads):
             self._begin(place, other)
             self._retire(place)
+        return status, head
 
     def _replaced(self, place: Place, tail: Tail) -> None:
         """The file was emptied or rewritten in place: the rest of what it held may be in a copy."""
         if tail.fd is None:
             return
-        again, since_ns = os.dup(tail.fd), tail.mark.mtime_ns
+        again = os.dup(tail.fd)
         copy = find_copy(place.path, tail.mark)
         self._drop(tail)
         if tail is not place.tail:
@@ -299,8 +302,7 @@ class Files:
         if copy is not None:
             self._hold(tail, copy)
         self._retire(place)
-        self._missed(place, again, since_ns)
-        self._begin(place, again)
+        self._begin(place, again, seen=self._missed(place, again, tail.mark.mtime_ns))
 
     def _resume(self, place: Place, fd: int | None) -> None:
         """Take up a path where an earlier life left it; what was rotated away meanwhile is read first."""
@@ -319,9 +321,7 @@ class Files:
             return
         found = self._take_up(place, current)
         if fd is not None:
-            if found and not same:
-                self._missed(place, fd, current.mtime_ns)
-            self._begin(place, fd)
+            self._begin(place, fd, seen=self._missed(place, fd, current.mtime_ns) if found else None)
 
     def _take_up(self, place: Place, mark: Mark) -> bool:
         """Find a generation that left its path, and drain it."""

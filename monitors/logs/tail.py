@@ -46,6 +46,8 @@ class Tail:
             raise Replaced(self.path)
         if status.st_size == at and status.st_mtime_ns == self._mark.mtime_ns:
             return 0
+        if status.st_size == 0 and status.st_mtime_ns != self._mark.mtime_ns:
+            raise Replaced(self.path)  # written and emptied again, unseen
         with memoryview(buffer) as whole, whole[kept : kept + self._settings.read_bytes] as room:
             got = os.preadv(fd, [room], at)
         # After the read, not before it: the bytes belong to this generation only if its head still stands now.
