@@ -144,11 +144,13 @@ class Sandboxes(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a draft may spend. `deadline` is in `time.monotonic()` seconds."""
+    """What a draft may spend. `deadline` is in `time.monotonic()` seconds; `tried` is told how many more candidates
+    were tried, as they are."""
 
     deadline: float
     candidates: int = 20_000
     patches: int = 8
+    tried: Callable[[int], None] = lambda _: None
 
 
 class Workbench(Protocol):

@@ -101,6 +101,7 @@ class RevertFixer:
                     if given >= budget.patches or self.clock.monotonic() >= budget.deadline:
                         return
                     given += 1
+                    budget.tried(1)
                     yield patch
 
     def _guilty(self, repo: Repo, case: Case, probes: _Probes, note: Note) -> Iterator[_Guilt]:

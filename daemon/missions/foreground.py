@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -119,10 +119,9 @@ class _Stopwatch:
 class Healer:
     """Runs a request through reproduction, fixers and tester."""
 
-    def __init__(self, reproducer: Reproducer, tester: Tester, fixers: Sequence[Fixer], note: Note,
-                 tried: Callable[[], int] = lambda: 0) -> None:  # fmt: skip
+    def __init__(self, reproducer: Reproducer, tester: Tester, fixers: Sequence[Fixer], note: Note) -> None:
         self._reproducer, self._tester, self._fixers, self._note = reproducer, tester, fixers, note
-        self._tried = tried
+        self._tried: list[int] = []
 
     def heal(self, request: HealRequest, signals: Sequence[Signal]) -> HealResult:
         """One mission; raises BadRequest. A broken environment is the outcome `unjudged`."""
@@ -134,7 +133,7 @@ class Healer:
             except EnvironmentBroke as error:
                 result = HealResult(outcome="unjudged", reason=str(error))
         durations = {**watch.durations, "total": time.monotonic() - start}
-        return replace(result, durations_s=durations, candidates=result.candidates + self._tried())
+        return replace(result, durations_s=durations, candidates=sum(self._tried))
 
     def _mission(self, request: HealRequest, signals: Sequence[Signal], repo: BareRepo, base: str,
                  watch: _Stopwatch) -> HealResult:  # fmt: skip
@@ -175,7 +174,7 @@ class Healer:
             share = (deadline - time.monotonic()) / (len(self._fixers) - at)
             if share <= 0:
                 break
-            budget = Budget(deadline=time.monotonic() + share)
+            budget = Budget(deadline=time.monotonic() + share, tried=self._tried.append)
             with watch.stage("drafting"):
                 patches = list(mending.draft(fixer, case, self._reproducer, budget, self._note))
             with watch.stage("judging"):
