@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 START_FIX = "start it with `deploy/engine start` (or `systemctl start docker`), or set engine: bubblewrap"
 _GRACE_S = 3.0
+_SECOND_LOOKS = 30
 _TIMED_OUT = 124
 _TIMEOUT_CODES = (_TIMED_OUT, KILLED)
 
@@ -134,21 +135,23 @@ class DockerSandbox(Sealed):
         code = self._code(exec_id)
         if code == 0:
             return code, ended
-        if code is None or self._died(code, late):
-            self._dead = True
-            return KILLED, "oom" if self._oom() else "killed"
         if late and code in _TIMEOUT_CODES:
             return code, "timeout"
-        return code, "oom" if self._oom() else "exited"
+        ended = self._why_killed(_SECOND_LOOKS if code == KILLED else 1) if code is not None else "killed"
+        self._dead = self._dead or ended == "killed"
+        return (KILLED if code is None else code), ended
 
-    def _died(self, code: int, late: bool) -> bool:
-        """Whether the container is gone. The engine learns of a command's end a moment before it learns that the
-        whole container ended, so a command that was killed gets a second look."""
-        for _ in range(8 if code == KILLED and not late else 0):
+    def _why_killed(self, looks: int) -> str:
+        """oom, killed (the container is gone) or exited. The engine tells of a command's end a moment before it tells
+        that memory ran out or that the whole container ended, so a command that was killed is looked at again."""
+        for look in range(looks):
+            if look:
+                time.sleep(0.05)
+            if self._oom():
+                return "oom"
             if not self.alive():
-                return True
-            time.sleep(0.05)
-        return not self.alive()
+                return "killed"
+        return "exited"
 
     def _code(self, exec_id: str) -> int | None:
         from docker.errors import NotFound

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from nightshift.sandboxes.all_sandboxes import ENGINES, Settings
 from nightshift.sandboxes.bubblewrap import BubblewrapSandboxes
 from nightshift.sandboxes.docker import DockerSandboxes
 
+SECRET = "NIGHTSHIFT_PROBE_SECRET"
 SMALL = SandboxSpec(memory_mb=256, work_mb=32, pids=64, lifetime_s=300, output_bytes=1 << 20)
 BOTH = [pytest.param("docker", marks=pytest.mark.engine), pytest.param("bubblewrap", marks=pytest.mark.bubblewrap)]
 
@@ -27,9 +29,11 @@ def _made(name: str, folder: str) -> Sandboxes:
 @pytest.fixture(scope="module", params=BOTH)
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandboxes]:
     """One engine a module; what a test opens it closes."""
+    os.environ[SECRET] = "must-not-be-seen-inside"
     made = _made(request.param, str(tmp_path_factory.mktemp("private")))
     yield made
     made.close()
+    del os.environ[SECRET]
 
 
 @pytest.fixture

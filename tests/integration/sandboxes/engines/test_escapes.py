@@ -197,8 +197,9 @@ PROBES = {
             attempt(lambda: open(path + "/nightshift-was-here", "w"), path)
     """,
     "secrets_of_the_host": """
-        for path in ("/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssl/private", "/root/.ssh", "/home",
-                     "/root/.bashrc", "/var/lib", "/var/log", "/run/secrets", "/etc/docker", "/boot", "/etc/hostname2"):
+        closed = ["/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/etc/ssl/private", "/etc/ssh", "/var/lib/dpkg",
+                  "/var/log", "/run/secrets", "/etc/docker", "/boot", "/etc/machine-id"]
+        for path in closed + glob.glob("/root/.[bs]*") + glob.glob("/home/*/.[bs]*"):
             if os.path.exists(path): escaped(path)
     """,
     "docker_socket": """
