@@ -189,7 +189,13 @@ class BareRepo:
         return self.out("hash-object", "-w", "--stdin", stdin=data).decode().strip()
 
     def with_files(self, base: str, files: Mapping[str, bytes]) -> str:
-        """The tree of `base` with these regular files written over or added (modes of existing files kept)."""
+        """The tree of `base` with these regular files written over or added (modes of existing files kept).
+
+        Raises GitError for a path that leads out of the tree or into `.git`; git would drop it silently.
+        """
+        odd = next((path for path in files if _FORBIDDEN.intersection(path.casefold().split("/"))), None)
+        if odd is not None:
+            raise GitError(f"{odd!r} is no path of a tree")
         modes = {e.path: e.mode for e in self.entries(base)}
         rows = (f"{modes.get(p, 0o100644):o} {self.write_blob(d)}\t{p}\0" for p, d in files.items())
         with tempfile.TemporaryDirectory(prefix="nightshift-index-") as folder:

@@ -142,6 +142,13 @@ def test_diffs_that_lead_out_are_refused(own: BareRepo, tmp_path: Path, path: st
             apply(base, diff)
 
 
+@pytest.mark.parametrize("path", ["../out", "/abs", ".git/config", "a/.GIT/x", "a//b", ""])
+def test_files_that_lead_out_are_refused(own: BareRepo, path: str) -> None:
+    empty = own.out("mktree").decode().strip()
+    with pytest.raises(GitError, match="no path"):
+        own.with_files(empty, {path: b"x"})
+
+
 def test_three_way_keeps_later_work_and_refuses_conflicts(own: BareRepo, tmp_path: Path) -> None:
     lines = [f"{n}\n" for n in range(30)]
     base = _fetched(own, _theirs(tmp_path / "theirs", {"a": "".join(lines).encode()}))
