@@ -179,7 +179,8 @@ def test_a_path_that_does_not_exist(reproducer, history) -> None:
 
 
 def test_odd_ids_survive(reproducer, history) -> None:
-    text = "import pytest\n\n@pytest.mark.parametrize('v', ['a b', 'x::y', '[z]', 'é', '\\n', '\"q\"'])\ndef test_p(v):\n    assert v is None\n"
+    odd = ["a b", "x::y", "[z]", "é", "\n", '"q"']
+    text = f"import pytest\n\n@pytest.mark.parametrize('v', {odd!r})\ndef test_p(v):\n    assert v is None\n"
     history.commit({"test_a.py": text})
     made = reproduce(reproducer, history.case("python -m pytest -q"))
     assert len(made.failing) == 6
