@@ -151,14 +151,13 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 def _tell(result: dict[str, Any]) -> None:
-    from nightshift.daemon.cli.output import console, plain
+    from nightshift.daemon.cli.output import line
 
-    out = console()
-    out.print(plain(f"{result['outcome']}: {result['reason']}"), style="bold green" if result["patch"] else "bold")
+    line(f"{result['outcome']}: {result['reason']}", "bold green" if result["patch"] else "bold")
     for gate in (result["verdict"] or {}).get("gates", ()):
-        out.print(plain(f"  {gate['judgement']:<9} {gate['gate']}  {gate['reason']}"))
+        line(f"  {gate['judgement']:<9} {gate['gate']}  {gate['reason']}")
     if result["patch"]:
-        out.print(plain(f"by {result['patch']['fixer']}: {result['patch']['rationale']}"))
-        out.print(plain(result["patch"]["diff"]))
+        line(f"by {result['patch']['fixer']}: {result['patch']['rationale']}")
+        line(result["patch"]["diff"])
     stages = ", ".join(f"{k} {v:.1f} s" for k, v in result["durations_s"].items())
-    out.print(f"{result['candidates']} candidates; {stages}")
+    line(f"{result['candidates']} candidates; {stages}")

@@ -26,6 +26,11 @@ def console() -> Console:
     return Console(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else 10_000)
 
 
+def line(text: str = "", style: str = "") -> None:
+    """Text as it is, made plain; long lines are left to the terminal, so that a diff can be copied."""
+    console().print(plain(text), style=style or None, soft_wrap=True)
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], styles: Iterable[str] = ()) -> None:
     """A plain table; `styles` colours its rows in turn. Text is printed as it is, never read as markup."""
     from rich.table import Table
@@ -48,4 +53,4 @@ def at(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S") if ms else ""
 
 
-__all__ = ["at", "console", "plain", "print_json", "table"]
+__all__ = ["at", "line", "plain", "print_json", "table"]

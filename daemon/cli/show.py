@@ -29,33 +29,32 @@ def command(name: Id, config: ConfigPath = None, as_json: Json = False) -> None:
 
 
 def _tell(found: dict[str, Any]) -> None:
-    from nightshift.daemon.cli.output import at, console, plain
+    from nightshift.daemon.cli.output import at, line
 
-    out, incident, mission = console(), found["incident"], found["mission"]
-    out.print(plain(f"{incident['id']}  {incident['title']}"), style="bold")
-    out.print(plain(f"{incident['service']}, {incident['state']}, {incident['count']} time(s), "
-                    f"{at(incident['first_at_ms'])} to {at(incident['last_at_ms'])}"))  # fmt: skip
+    incident, mission = found["incident"], found["mission"]
+    line(f"{incident['id']}  {incident['title']}", "bold")
+    line(f"{incident['service']}, {incident['state']}, {incident['count']} time(s), "
+         f"{at(incident['first_at_ms'])} to {at(incident['last_at_ms'])}")  # fmt: skip
+    line(f"fingerprint {incident['fingerprint']}")
     for frame in incident["signal"]["frames"]:
-        out.print(plain(f"  {frame['path']}:{frame['line']} in {frame['function']}  {frame['code']}"))
+        line(f"  {frame['path']}:{frame['line']} in {frame['function']}  {frame['code']}")
     if not mission:
-        out.print("no mission")
+        line("no mission")
         return
     paused = ", paused" if mission["paused"] else ""
-    out.print(plain(f"\n{mission['id']}: {mission['stage']}{paused}: {mission['reason']}"), style="bold")
+    line(f"\n{mission['id']}: {mission['stage']}{paused}: {mission['reason']}", "bold")
     for event in found["journal"]:
-        out.print(plain(f"  {at(event['at_ms'])}  {event['stage']:<18} {event['actor']}: {event['reason']}"))
+        line(f"  {at(event['at_ms'])}  {event['stage']:<18} {event['actor']}: {event['reason']}")
     _tell_patch(found)
 
 
 def _tell_patch(found: dict[str, Any]) -> None:
-    from nightshift.daemon.cli.output import console, plain
+    from nightshift.daemon.cli.output import line
 
-    out = console()
     for gate in (found["verdict"] or {}).get("gates", ()):
         style = {"accepted": "green", "rejected": "red"}.get(gate["judgement"], "yellow")
-        out.print(plain(f"  {gate['judgement']:<9} {gate['gate']}: {gate['reason']}"), style=style)
-    if found["change"]:
-        change = found["change"]
-        out.print(plain(f"\n#{change['number']} {change['state']}: {change['title']} {change['url']}"))
+        line(f"  {gate['judgement']:<9} {gate['gate']}: {gate['reason']}", style)
+    if change := found["change"]:
+        line(f"\n#{change['number']} {change['state']}: {change['title']} {change['url']}")
     if found["diff"]:
-        out.print("\n" + plain(found["diff"]))
+        line(f"\n{found['diff']}")

@@ -44,7 +44,7 @@ def require_token(api: Api, request: Request) -> None:
     kind, _, shown = request.headers.get("authorization", "").partition(" ")
     expected = api.token.get_secret_value().encode()
     if kind.lower() != "bearer" or not hmac.compare_digest(shown.strip().encode(), expected):
-        raise Problem(401, "wrong or missing token", "send the header Authorization: Bearer TOKEN")
+        raise Problem(401, "the token is wrong or missing", "send the one of http.token as a bearer token")
 
 
 def handle_errors(app: FastAPI) -> None:

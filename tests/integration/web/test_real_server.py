@@ -113,7 +113,7 @@ def test_the_command_line_passes_refusals_on(config, api, capsys):
 def test_a_wrong_token_is_told(config, api, capsys):
     (config.parent / "token").write_text("wrong-token-wrong-token")
     assert main(["approve", "mis-abcd", "-c", str(config)]) == 1
-    assert "wrong or missing token" in capsys.readouterr().err
+    assert "the token is wrong or missing" in capsys.readouterr().err
     assert api.said == []
 
 
