@@ -23,6 +23,9 @@ from nightshift.fixers.templates.conversation import Conversation, WorkerLost
 from nightshift.fixers.templates.ranking import Candidate, Crash, Evidence, pairs, rank
 from nightshift.fixers.templates.repository import File, diff_of, parse, read_files
 
+_GRADED = 600
+_JOINED = 260
+
 
 class Settings(BaseModel):
     """How the template search spends its time."""
@@ -49,11 +52,12 @@ class Search:
     talk: Conversation
     baseline: dict[str, Any]
     candidates: list[Candidate] = field(default_factory=list)
-    pending: list[Candidate] = field(default_factory=list)
     tried: int = 0
     seconds: float = 0.0
     why: str = ""
     grades: dict[int, float] = field(default_factory=dict)
+    paired: bool = False
+    lost: int = 0
 
     def left_s(self) -> float:
         """Seconds until the deadline."""
@@ -111,7 +115,8 @@ class TemplateFixer:
         left = budget.deadline - time.monotonic()
         return {
             "mode": "pytest" if call else "command", "command": made.command, "args": list(call.args) if call else [],
-            "module_mode": bool(call and call.module), "failing": list(made.failing), "files": sorted(files), "root": WORKDIR,
+            "module_mode": bool(call and call.module), "failing": list(made.failing), "files": sorted(files),
+            "root": WORKDIR,
             "encodings": {p: _python_encoding(f.encoding) for p, f in files.items() if f.encoding != "utf-8"},
             "cores": self._settings.cores, "baseline_s": max(1.0, min(self._settings.baseline_s, left * 0.4)),
             "answers": -1, "requests": -1,
@@ -132,18 +137,22 @@ class TemplateFixer:
             if search.why == "exhausted":
                 if count or not self._settings.partial or search.left_s() < 1.0:
                     break
-                order = self._pairs(search, note)
-                if order is None:
+                more = self._pairs(search, note)
+                if more is None:
                     break
+                order = more
             else:
                 order = {"op": "more"}
-        note(
-            f"templates: {search.tried} candidates tried in {search.seconds:.1f} s, {count} patches ({search.why or 'time is up'})"
-        )
+        why = search.why or "time is up"
+        note(f"templates: {search.tried} candidates tried in {search.seconds:.1f} s, {count} patches ({why})")
 
     def _round(self, search: Search, order: dict[str, Any], patches: int) -> list[Candidate]:
         search.talk.order({**order, "patches": patches, "linger_s": self._settings.linger_s,
                            "deadline_s": max(0.1, search.left_s() - 0.3)})  # fmt: skip
+        return self._listen(search)
+
+    def _listen(self, search: Search) -> list[Candidate]:
+        """Everything the worker says until its round is over."""
         found = []
         for message in search.talk.hear(search.budget.deadline + 5.0):
             if message["t"] == "plausible":
@@ -153,18 +162,41 @@ class TemplateFixer:
             elif message["t"] == "idle":
                 search.why, search.tried = str(message["why"]), int(message["tried"])
                 search.seconds += float(message["seconds"])
+                search.lost = int(message.get("lost", 0))
                 return found
         search.why = "deadline"
         return found
 
     def _pairs(self, search: Search, note: Note) -> dict[str, Any] | None:
-        return None
+        """Grade the best single edits by how far the failing tests get with them, then join the ones that help."""
+        if search.paired:
+            return None
+        search.paired = True
+        singles = [c for c in search.candidates if not c.imports][:_GRADED]
+        search.talk.order({**_try(singles, 0, "grade"), "patches": 1_000_000, "linger_s": 1e9,
+                           "deadline_s": max(0.1, search.left_s() * 0.4)})  # fmt: skip
+        self._listen(search)
+        helpful = _helpful(singles, search.grades, self._settings.partial)
+        joined = pairs(helpful, search.candidates[:_JOINED], search.budget.candidates)
+        note(f"templates: no single edit is enough; {len(helpful)} help, {len(joined)} pairs of edits")
+        first = len(search.candidates)
+        search.candidates.extend(joined)
+        return _try(joined, first) if joined else None
 
 
 def _index(n: Any, search: Search) -> int:
     if not isinstance(n, int) or not 0 <= n < len(search.candidates):
         raise WorkerLost("the worker named a candidate that does not exist")
     return n
+
+
+def _helpful(singles: list[Candidate], grades: Mapping[int, float], most: int) -> list[tuple[Candidate, float]]:
+    """Candidates whose grade beats the usual one, with their gain; most candidates change nothing for the better."""
+    usual = sorted(grades.values())[len(grades) // 2] if grades else 0.0
+    better = [
+        (singles[n], min(grade - usual, 3.0)) for n, grade in grades.items() if n < len(singles) and grade > usual
+    ]
+    return sorted(better, key=lambda pair: (-round(pair[1], 3), -pair[0].score))[:most]
 
 
 def _wait_for_baseline(talk: Conversation, deadline: float) -> dict[str, Any]:
@@ -191,7 +223,7 @@ def _candidates(search: Search) -> list[Candidate]:
 
 
 def evidence_of(case: Case, baseline: Mapping[str, Any], files: Mapping[str, File]) -> Evidence:
-    """Suspicion and crashes from the worker's baseline and the diagnosis; where nothing was traced, from frames alone."""
+    """Suspicion and crashes from the worker's baseline and the diagnosis; if nothing was traced, from frames."""
     crashes = [
         Crash(
             exception=str(c["exception"]),
@@ -268,6 +300,3 @@ def _python_encoding(name: str) -> str:
 
 def _last_line(text: str) -> str:
     return text.strip().splitlines()[-1] if text.strip() else "the worker ended"
-
-
-__all__ = ["Settings", "TemplateFixer", "evidence_of", "pairs"]

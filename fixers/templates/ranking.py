@@ -70,7 +70,6 @@ def _of_file(path: str, source: Source, evidence: Evidence) -> Iterator[Candidat
             continue
         found = _clues_at(statement, clues)
         suspicion = _suspicion(statement, lines)
-        imports = not suspicion
         suspicion = suspicion or indirect.get(statement, 0.0)
         if not suspicion:
             continue
@@ -78,7 +77,7 @@ def _of_file(path: str, source: Source, evidence: Evidence) -> Iterator[Candidat
         if isinstance(statement, Function) and node is not statement and not _is_default(source, node, statement):
             continue
         for edit in edits_at(Site(source, node, found, cache)):
-            outside = imports or source.function(statement) is None
+            outside = source.function(statement) is None and not isinstance(statement, Function)
             yield Candidate(edits=(edit,), score=edit.weight * TRUST.get(edit.template, 0.7) * factor, imports=outside)
 
 

@@ -198,5 +198,6 @@ def header_end(statement: ast.stmt) -> int:
         return max(statement.lineno, first_line(body[0]) - 1)
     cases = getattr(statement, "cases", None)
     if cases:
-        return max(statement.lineno, cases[0].pattern.lineno - 1)
-    return statement.end_lineno or statement.lineno
+        return max(statement.lineno, int(cases[0].pattern.lineno) - 1)
+    last: int = statement.end_lineno or statement.lineno
+    return last

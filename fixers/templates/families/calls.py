@@ -1,4 +1,4 @@
-"""Calls gone wrong: another function of the family, arguments swapped, missing or too many, a wrapper too few or many."""
+"""Calls gone wrong: another function was meant, arguments swapped, missing or too many, a wrapper too few or many."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ from nightshift.fixers.templates.site import Site, in_annotation, is_load, local
 from nightshift.fixers.templates.source import Edit, Function
 
 _FAMILIES = (
-    "min max", "any all", "sorted reversed list", "list tuple set sorted", "int float round", "str repr", "floor ceil round trunc",
-    "append extend", "append add", "append insert", "append appendleft", "pop popleft", "add discard remove update",
-    "lstrip rstrip strip", "lower upper casefold title capitalize swapcase", "startswith endswith", "find rfind index rindex",
-    "split rsplit splitlines", "partition rpartition", "keys values items", "get setdefault pop", "issubset issuperset isdisjoint",
+    "min max", "any all", "sorted reversed list", "list tuple set sorted", "int float round", "str repr",
+    "floor ceil round trunc", "append extend", "append add", "append insert", "append appendleft", "pop popleft",
+    "add discard remove update", "lstrip rstrip strip", "lower upper casefold title capitalize swapcase",
+    "startswith endswith", "find rfind index rindex", "split rsplit splitlines", "partition rpartition",
+    "keys values items", "get setdefault pop", "issubset issuperset isdisjoint",
     "union intersection difference symmetric_difference", "isdigit isalpha isalnum isnumeric isspace isdecimal",
-    "isupper islower istitle", "removeprefix removesuffix lstrip rstrip", "days seconds total_seconds", "now utcnow today",
-    "isoformat strftime", "isoweekday weekday", "encode decode", "read readline readlines", "match search fullmatch",
-    "findall finditer", "heappush heappop heappushpop heapreplace", "nlargest nsmallest", "bisect bisect_left bisect_right",
-    "insort insort_left insort_right", "zip zip_longest", "combinations permutations combinations_with_replacement product",
-    "ljust rjust center zfill", "deepcopy copy", "loads dumps load dump", "sum max min len", "most_common elements",
-    "mean median mode", "log log2 log10", "sin cos tan", "isinstance issubclass", "sort reverse", "timestamp timetuple",
-    "setdefault update", "ord chr", "map filter", "range enumerate", "hex oct bin",
+    "isupper islower istitle", "removeprefix removesuffix lstrip rstrip", "days seconds total_seconds",
+    "now utcnow today", "isoformat strftime", "isoweekday weekday", "encode decode", "read readline readlines",
+    "match search fullmatch", "findall finditer", "heappush heappop heappushpop heapreplace", "nlargest nsmallest",
+    "bisect bisect_left bisect_right", "insort insort_left insort_right", "zip zip_longest",
+    "combinations permutations combinations_with_replacement product", "ljust rjust center zfill", "deepcopy copy",
+    "loads dumps load dump", "sum max min len", "most_common elements", "mean median mode", "log log2 log10",
+    "sin cos tan", "isinstance issubclass", "sort reverse", "timestamp timetuple", "setdefault update", "ord chr",
+    "map filter", "range enumerate", "hex oct bin",
 )  # fmt: skip
 _KIN: dict[str, list[str]] = {}
 for _family in _FAMILIES:
     for _name in _family.split():
         _KIN.setdefault(_name, []).extend(n for n in _family.split() if n != _name and n not in _KIN.get(_name, []))
+_WRAPPED_IN = (
+    ast.Return, ast.Assign, ast.Call, ast.Compare, ast.BinOp, ast.For, ast.comprehension, ast.AugAssign, ast.keyword,
+    ast.Subscript, ast.FormattedValue, ast.Dict, ast.Tuple, ast.List,
+)  # fmt: skip
 _WRAPS = (
     "len",
     "abs",
@@ -46,6 +52,12 @@ _WRAPS = (
     "round",
     "dict",
 )
+_OPTIONS = {
+    "sorted": ("reverse=True", "key=len"), "sort": ("reverse=True",), "max": ("default=0", "key=len"),
+    "min": ("default=0", "key=len"), "split": ("maxsplit=1",), "open": ("encoding='utf-8'", "newline=''"),
+    "dumps": ("sort_keys=True", "ensure_ascii=False", "default=str"), "decode": ("errors='replace'",),
+    "enumerate": ("start=1",), "zip": ("strict=True",), "parse_qs": ("keep_blank_values=True",),
+}  # fmt: skip
 _WRAP_WEIGHT = {
     "abs": 0.35,
     "int": 0.35,
@@ -114,7 +126,7 @@ def _methods(site: Site, name: str) -> list[str]:
         current = site.source.parents.get(current)
     if current is None:
         return []
-    found = [n.name for n in current.body if isinstance(n, Function) and n.name != name and not n.name.startswith("__")]  # type: ignore[attr-defined]
+    found = [n.name for n in current.body if isinstance(n, Function) and n.name != name and not n.name.startswith("__")]
     return sorted(found, key=lambda n: -difflib.SequenceMatcher(None, n, name).ratio())
 
 
@@ -170,11 +182,7 @@ def _keywords(site: Site, node: ast.Call) -> Iterator[Edit]:
     for word in node.keywords:
         if word.arg and site.source.exact(node) and len(node.keywords) + len(node.args) > 1:
             yield from _drop_keyword(site, node, word)
-    options = {"sorted": ("reverse=True", "key=len"), "sort": ("reverse=True",), "max": ("default=0", "key=len"), "split": ("maxsplit=1",),
-               "min": ("default=0", "key=len"), "sum": (), "dumps": ("sort_keys=True", "ensure_ascii=False", "default=str"),
-               "open": ("encoding='utf-8'", "newline=''"), "decode": ("errors='replace'",), "enumerate": ("start=1",),
-               "reversed": (), "zip": ("strict=True",), "parse_qs": ("keep_blank_values=True",)}  # fmt: skip
-    for option in options.get(name, ()):
+    for option in _OPTIONS.get(name, ()):
         if (option.split("=")[0] not in present and node.args) or name in ("sort", "split"):
             inner = [site.text(a) for a in node.args] + [
                 f"{k.arg}={site.text(k.value)}" for k in node.keywords if k.arg
@@ -216,8 +224,7 @@ def _wrap(site: Site) -> Iterator[Edit]:
         or place == "func"
     ):
         return
-    if not isinstance(parent, (ast.Return, ast.Assign, ast.Call, ast.Compare, ast.BinOp, ast.For, ast.comprehension, ast.AugAssign,
-                               ast.keyword, ast.Subscript, ast.FormattedValue, ast.Dict, ast.Tuple, ast.List)):  # fmt: skip
+    if not isinstance(parent, _WRAPPED_IN):
         return
     if isinstance(parent, ast.Subscript) and place == "value":
         return

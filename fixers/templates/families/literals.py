@@ -9,6 +9,10 @@ from nightshift.fixers.templates.site import Site
 from nightshift.fixers.templates.source import Edit
 
 TEMPLATE = "constant"
+_SWAPS = {
+    " ": ("", ", ", "\n", "_", "-"), ",": (", ", ";", " "), ", ": (",", " "), "": (" ", ",", ", ", "\n"),
+    "_": ("-", " "), "-": ("_", " "), "\n": (" ", ""), "/": (".", ""), ".": (",", "/"), "0": ("", " ", "1"),
+}  # fmt: skip
 
 
 def edits(site: Site) -> Iterator[Edit]:
@@ -37,13 +41,14 @@ def _is_docstring(site: Site) -> bool:
 
 def _integers(site: Site, value: int) -> Iterator[Edit]:
     near = {value + 1: 1.0, value - 1: 1.0}
-    for other, weight in ((0, 0.7), (1, 0.7), (-1, 0.5), (2, 0.45), (-value, 0.4), (value * 10, 0.25), (value // 10, 0.2),
-                          (value * 2, 0.25), (value // 2, 0.25), (value + 2, 0.25), (value - 2, 0.25)):  # fmt: skip
+    likely = ((0, 0.7), (1, 0.7), (-1, 0.5), (2, 0.45), (-value, 0.4), (value * 10, 0.25), (value // 10, 0.2),
+              (value * 2, 0.25), (value // 2, 0.25), (value + 2, 0.25), (value - 2, 0.25))  # fmt: skip
+    for other, weight in likely:
         near.setdefault(other, weight)
     for other in _numbers_nearby(site):
         near.setdefault(other, 0.45)
     for other, weight in near.items():
-        if other != value:
+        if other != value and not _idle(site, other):
             yield from site.replace(str(other), TEMPLATE, weight * (0.7 if abs(value) > 1 and other == -value else 1))
     for text, weight in (("None", 0.2), ("''", 0.15), ("[]", 0.15), ("float('inf')", 0.2), ("float('-inf')", 0.2)):
         if value in (0, 1, -1):
@@ -52,6 +57,16 @@ def _integers(site: Site, value: int) -> Iterator[Edit]:
         yield from site.replace(str(bool(value)), TEMPLATE, 0.15)
     if abs(value) > 1:
         yield from site.replace(f"{value}.0", TEMPLATE, 0.1)
+
+
+def _idle(site: Site, value: int) -> bool:
+    """`e - 0`, `e * 1`: dropping the operand says it better."""
+    if not isinstance(site.parent, (ast.BinOp, ast.AugAssign)) or site.place not in ("right", "value"):
+        return False
+    operator = site.parent.op
+    return (value == 0 and isinstance(operator, (ast.Add, ast.Sub))) or (
+        value == 1 and isinstance(operator, (ast.Mult, ast.Div, ast.FloorDiv, ast.Pow))
+    )
 
 
 def _numbers_nearby(site: Site) -> list[int]:
@@ -95,9 +110,7 @@ def _variants(value: str | bytes) -> Iterator[tuple[str | bytes, float]]:
                           (value[1:], 0.2), (value.capitalize(), 0.2)):  # fmt: skip
         if len(value) <= 40:
             yield other, weight
-    swaps = {" ": ("", ", ", "\n", "_", "-"), ",": (", ", ";", " "), ", ": (",", " "), "": (" ", ",", ", ", "\n"),
-             "_": ("-", " "), "-": ("_", " "), "\n": (" ", ""), "/": (".", ""), ".": (",", "/"), "0": ("", " ", "1")}  # fmt: skip
-    for other in swaps.get(value, ()):
+    for other in _SWAPS.get(value, ()):
         yield other, 0.4
     for old, new in (("%m", "%M"), ("%M", "%m"), ("%d", "%m"), ("%m", "%d"), ("%H", "%I"), ("%I", "%H"), ("%y", "%Y"),
                      ("%Y", "%y"), ("+", "*"), ("*", "+"), ("\\d", "\\w"), ("\\w", "\\d"), ("a-z", "a-zA-Z"),

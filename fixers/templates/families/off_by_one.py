@@ -49,7 +49,16 @@ def _weight(site: Site) -> float:
     if isinstance(parent, ast.Compare):
         return 0.6 if isinstance(parent.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)) else 0.0
     if isinstance(parent, ast.BinOp):
-        return 0.35 if isinstance(parent.op, (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod, ast.Div)) else 0.0
+        shifted = _shifted(parent) or (
+            isinstance(parent.left, ast.Constant) and isinstance(parent.op, (ast.Add, ast.Sub))
+        )
+        return (
+            0.0
+            if shifted
+            else 0.35
+            if isinstance(parent.op, (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod, ast.Div))
+            else 0.0
+        )
     if isinstance(parent, (ast.Return, ast.Assign, ast.AugAssign)) and place == "value":
         return 0.55 if not isinstance(site.node, ast.Name) else 0.5
     return 0.2 if isinstance(parent, (ast.Tuple, ast.List, ast.IfExp)) else 0.0

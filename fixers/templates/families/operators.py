@@ -113,10 +113,10 @@ def _comparisons(site: Site, node: ast.Compare) -> Iterator[Edit]:
                 continue
             yield from _swap_operator(site, left, right, symbol, new, "comparison", weight)
     if len(node.ops) == 1:
-        left, right = site.text(node.left), site.text(node.comparators[0])
+        one, other = site.text(node.left), site.text(node.comparators[0])
         symbol = _COMPARE[type(node.ops[0])][0]
         if symbol in ("in", "not in"):
-            yield from site.replace(f"{operand(right, 7)} {symbol} {operand(left, 7)}", "operand-swap", 0.3)
+            yield from site.replace(f"{operand(other, 7)} {symbol} {operand(one, 7)}", "operand-swap", 0.3)
 
 
 def _binary(site: Site, node: ast.BinOp) -> Iterator[Edit]:
@@ -125,10 +125,10 @@ def _binary(site: Site, node: ast.BinOp) -> Iterator[Edit]:
     symbol, options = _BINARY[type(node.op)]
     texty = _is_text(node.left) or _is_text(node.right)
     if not texty:
+        one = isinstance(node.right, ast.Constant) and node.right.value == 1
         for new, weight in options:
-            yield from _swap_operator(site, node.left, node.right, symbol, new, "operator", weight)
-            if isinstance(node.right, ast.BinOp) and new in ("*", "/", "//", "%") and symbol in ("+", "-"):
-                continue
+            if not (one and new in ("*", "/", "//", "**", "%")):
+                yield from _swap_operator(site, node.left, node.right, symbol, new, "operator", weight)
     left, right = site.text(node.left), site.text(node.right)
     commutes = isinstance(node.op, (ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor))
     if not commutes:
@@ -159,8 +159,8 @@ def _boolean(site: Site, node: ast.BoolOp) -> Iterator[Edit]:
     if len(node.values) == 2:
         yield from _swap_operator(site, node.values[0], node.values[1], old, new, "boolean", 0.8)
         if site.source.exact(node):
-            left, right = (operand(site.text(v), 5) for v in node.values)
-            yield from site.replace(f"{right} {old} {left}", "operand-swap", 0.25)
+            first, second = (operand(site.text(v), 5) for v in node.values)
+            yield from site.replace(f"{second} {old} {first}", "operand-swap", 0.25)
             yield from site.replace(f"not ({site.text()})", "boolean", 0.3)
         return
     yield from site.replace(f" {new} ".join(operand(site.text(v), 5) for v in node.values), "boolean", 0.6)

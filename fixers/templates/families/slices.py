@@ -95,8 +95,8 @@ def _indexes(site: Site, node: ast.Subscript, index: ast.expr) -> Iterator[Edit]
 def _other_keys(site: Site, base: str, key: str) -> Iterator[Edit]:
     memo = ("keys", site.source.path)
     if memo not in site.cache:
-        found = [n.slice.value for n in ast.walk(site.source.tree)
-                 if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Constant) and isinstance(n.slice.value, str)]  # fmt: skip
+        indexes = [n.slice for n in ast.walk(site.source.tree) if isinstance(n, ast.Subscript)]
+        found = [i.value for i in indexes if isinstance(i, ast.Constant) and isinstance(i.value, str)]
         site.cache[memo] = list(dict.fromkeys(found))
     keys: list[str] = site.cache[memo]  # type: ignore[assignment]
     for other in keys[:12]:

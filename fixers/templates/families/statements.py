@@ -21,7 +21,13 @@ _SIMPLE = (
     ast.AnnAssign,
     ast.Delete,
 )
-_COLLECT = ("append", "extend", "add", "update", "appendleft")
+_COLLECTING = (
+    ("{}.append({})", 0.4),
+    ("{}.add({})", 0.28),
+    ("{} += {}", 0.25),
+    ("{}.extend({})", 0.2),
+    ("{} = {}", 0.2),
+)
 
 
 def edits(site: Site) -> Iterator[Edit]:
@@ -66,8 +72,8 @@ def _change(site: Site, node: ast.stmt) -> Iterator[Edit]:
             yield from lines.swap_statement(site, node, f"{target} {symbol} {value}", "insert-collect", weight)
         yield from lines.swap_statement(site, node, f"return {value}", "insert-return", 0.25)
         if isinstance(node.targets[0], ast.Subscript):
-            yield from lines.swap_statement(site, node, f"{target.rsplit('[', 1)[0]}.setdefault({site.text(node.targets[0].slice)}, {value})",
-                                            "insert-collect", 0.3)  # fmt: skip
+            code = f"{site.text(node.targets[0].value)}.setdefault({site.text(node.targets[0].slice)}, {value})"
+            yield from lines.swap_statement(site, node, code, "insert-collect", 0.3)
     elif isinstance(node, ast.Continue):
         yield from lines.swap_statement(site, node, "break", "statement", 0.6)
     elif isinstance(node, ast.Break):
@@ -128,9 +134,8 @@ def _collect(site: Site, node: ast.stmt) -> Iterator[Edit]:
             if rank >= 5:
                 break
             fade = 1 / (1 + 0.15 * rank)
-            for code, weight in ((f"{collector}.append({name})", 0.4), (f"{collector} += {name}", 0.25), (f"{collector}.add({name})", 0.28),
-                                 (f"{collector}.extend({name})", 0.2), (f"{collector} = {name}", 0.2)):  # fmt: skip
-                yield from put(site, node, code, "insert-collect", weight * fade)
+            for pattern, weight in _COLLECTING:
+                yield from put(site, node, pattern.format(collector, name), "insert-collect", weight * fade)
     if not ends:
         yield from _steps(site, node, names)
 

@@ -10,6 +10,9 @@ from nightshift.fixers.templates.families.names import use
 from nightshift.fixers.templates.site import Site, around, in_annotation, is_load, own_nodes
 from nightshift.fixers.templates.source import Edit
 
+_INSTEAD_OF_EMPTY = (
+    ("[[]]", 0.35), ("{}", 0.3), ("set()", 0.3), ("''", 0.3), ("None", 0.3), ("0", 0.25), ("[0]", 0.2), ("['']", 0.15),
+)  # fmt: skip
 _DONORS = (ast.Call, ast.Subscript, ast.BinOp, ast.Attribute)
 
 
@@ -44,8 +47,7 @@ def _chains(site: Site, node: ast.Compare) -> Iterator[Edit]:
 
 def _containers(site: Site, node: ast.List | ast.Tuple | ast.Dict) -> Iterator[Edit]:
     if isinstance(node, ast.List) and not node.elts:
-        for text, weight in (("[0]", 0.2), ("[[]]", 0.35), ("{}", 0.3), ("set()", 0.3), ("''", 0.3), ("None", 0.3), ("0", 0.25),
-                             ("['']", 0.15)):  # fmt: skip
+        for text, weight in _INSTEAD_OF_EMPTY:
             yield from site.replace(text, "empty-literal", weight)
     elif isinstance(node, ast.Dict) and not node.keys:
         for text in ("set()", "[]", "None"):

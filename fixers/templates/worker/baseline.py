@@ -5,6 +5,7 @@ Two children at once: one runs the full protocol untraced (outcomes and times), 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import selectors
@@ -49,7 +50,7 @@ class Baseline:
         selector = selectors.DefaultSelector()
         children = []
         for function, indexes in jobs:
-            pid, fd = fork_into(lambda out, f=function, i=indexes: f(i, out))
+            pid, fd = fork_into(functools.partial(function, indexes))
             children.append(pid)
             selector.register(fd, selectors.EVENT_READ, bytearray())
         deadline = time.monotonic() + self.limit_s

@@ -11,7 +11,7 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Set
 
 from .items import Items, frames_of
 from .swap import NeedsReload, Swapper, print_of
@@ -106,16 +106,16 @@ class Evaluator:
         mark = print_of(swaps)
         if not swaps or (mark in self.seen and candidate.mode == "quick" and candidate.cpu == 1.0):
             return Verdict("same", mark)
-        before = [(function, function.__code__) for function, _ in swaps]
+        before = [(function, name, getattr(function, name)) for function, name, _ in swaps]
         self.swapper.clear_caches()
         try:
-            for function, code in swaps:
-                function.__code__ = code
+            for function, name, value in swaps:
+                setattr(function, name, value)
             word, grade = self._run(candidate)
         finally:
             self.watch.disarm()
-            for function, code in before:
-                function.__code__ = code
+            for function, name, value in before:
+                setattr(function, name, value)
         return Verdict(word, mark, grade)
 
     def _run(self, candidate: Candidate) -> tuple[str, float]:
@@ -160,7 +160,7 @@ class Evaluator:
         return [i for i in self.plan.passing if i not in known or known[i] & lines]
 
     def _touched(self, candidate: Candidate) -> Any:
-        touched = set()
+        touched: Set[Any] = set()
         for path, start, end, _ in candidate.edits:
             module = self.swapper.modules[path]
             try:

@@ -8,16 +8,17 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Dict, List, Set, Tuple
 
-Frames = list[tuple[str, int, str]]
+Frames = List[Tuple[str, int, str]]
 
 
 class Report:
     """The least a test report can be; formatting tracebacks costs more than most tests."""
 
     def __init__(self, item: Any, call: Any, outcome: str) -> None:
-        self.nodeid, self.location, self.keywords = item.nodeid, item.location, {}
+        self.nodeid, self.location = item.nodeid, item.location
+        self.keywords: Dict[str, Any] = {}
         self.when, self.outcome, self.longrepr = call.when, outcome, "" if outcome == "passed" else "failed"
         self.sections: list[Any] = []
         self.user_properties: list[Any] = []
@@ -118,7 +119,7 @@ class Items:
 
 def code_of(item: Any) -> Any | None:
     """The code object of the test function, through wrappers."""
-    function = getattr(item, "obj", None)
+    function: Any = getattr(item, "obj", None)
     function = getattr(function, "__func__", function)
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
@@ -129,7 +130,7 @@ def frames_of(error: Any, files: dict[str, str]) -> tuple[str, str, Frames]:
     """Exception type, message and frames in the repository's files (outermost first), causes included."""
     value = error.value if hasattr(error, "value") else error
     frames: Frames = []
-    seen = set()
+    seen: Set[int] = set()
     current: BaseException | None = value
     while current is not None and id(current) not in seen and len(seen) < 5:
         seen.add(id(current))
@@ -174,6 +175,8 @@ def _plugin_names() -> list[str]:
     try:
         from importlib.metadata import entry_points
     except ImportError:
+        return []
+    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         return []
     found: Any = entry_points()
     group = found.select(group="pytest11") if hasattr(found, "select") else found.get("pytest11", [])

@@ -44,7 +44,7 @@ def main() -> None:
     _preload()
     requests, answers = os.pipe(), os.pipe()
     setup.update(requests=requests[1], answers=answers[0])
-    pid, fd = fork_into(lambda _: _search(setup, say, (requests[0], answers[1])))
+    _, fd = fork_into(lambda _: _search(setup, say, (requests[0], answers[1])))
     os.close(fd)
     os.close(requests[1])
     os.close(answers[0])

@@ -1,4 +1,4 @@
-"""Forking: a child runs one function with the write end of a pipe and leaves without cleaning up its parent's things."""
+"""Forking: a child runs one function with the write end of a pipe and leaves without touching its parent's things."""
 
 from __future__ import annotations
 

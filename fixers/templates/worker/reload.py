@@ -6,6 +6,7 @@ collects anew. Slower than swapping (about a collection each), never wrong about
 
 from __future__ import annotations
 
+import functools
 import importlib.machinery
 import json
 import os
@@ -47,11 +48,11 @@ def serve(setup: dict[str, Any], requests: int, answers: int) -> None:
         *lines, buffer = (buffer + data).split(b"\n")
         for line in lines:
             request = json.loads(line)
-            _, fd = fork_into(lambda _, r=request: _try(setup, r, answers))
+            _, fd = fork_into(functools.partial(_attempt, setup, request, answers))
             os.close(fd)
 
 
-def _try(setup: dict[str, Any], request: dict[str, Any], answers: int) -> None:
+def _attempt(setup: dict[str, Any], request: dict[str, Any], answers: int, _: int) -> None:
     os.write(answers, b"P %d %d\n" % (request["n"], os.getpid()))
     word = b"dead"
     try:

@@ -12,15 +12,15 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Callable, Dict
 
 from .evaluate import Candidate, Evaluator, Plan, run_batch
 from .process import fork_into
 
-Say = Callable[[dict[str, Any]], None]
+Say = Callable[[Dict[str, Any]], None]
 _FAST_BATCH = 48
 _WALL_S = 1.5
+_MORE_RELOADS = 12
 
 
 class Child:
@@ -48,7 +48,7 @@ class Search:
         self.seen: set[int] = evaluator.seen if evaluator else set()
         self.good_marks: set[int] = set()
         self.tried = self.found = self.single = self.batches = 0
-        self.reload_buffer = b""
+        self.reload_buffer, self.retry = b"", True
         if setup["answers"] >= 0:
             self.selector.register(setup["answers"], selectors.EVENT_READ, "reload")
 
@@ -60,6 +60,10 @@ class Search:
                 candidate = Candidate(row["n"], edits, mode=order.get("mode", "quick"))
                 (self.reloads if row.get("r") or self.evaluator is None else self.fresh).append(candidate)
         start, self.found = time.monotonic(), 0
+        self.retry = order["op"] == "try"
+        if not self.retry:
+            self.losers = []
+            self.reloads = collections.deque(list(self.reloads)[:_MORE_RELOADS])
         tick = start
         why = ""
         first_find = 0.0
@@ -75,7 +79,7 @@ class Search:
             why = self._over(order, start, first_find, now)
         self._abandon()
         self.say({"t": "idle", "why": why, "tried": self.tried, "left": len(self.fresh) + len(self.reloads),
-                  "seconds": time.monotonic() - start})  # fmt: skip
+                  "lost": len(self.losers), "seconds": time.monotonic() - start})  # fmt: skip
 
     def _over(self, order: dict[str, Any], start: float, first_find: float, now: float) -> str:
         if self.found >= order["patches"]:
@@ -181,7 +185,7 @@ class Search:
         self.say({"t": "plausible", "n": candidate.n, "tried": self.tried})
 
     def _lost(self, candidate: Candidate) -> None:
-        if candidate.cpu == 1.0 and len(self.losers) < 4000:
+        if self.retry and candidate.cpu == 1.0 and len(self.losers) < 4000:
             self.losers.append(candidate._replace(cpu=40.0))
 
     def _ended(self, child: Child) -> None:

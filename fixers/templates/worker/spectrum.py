@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Tuple
 
-Line = tuple[str, int]
+Line = Tuple[str, int]
 _MAX_SEGMENTS = 400
 
 
@@ -58,7 +58,7 @@ class Recorder:
             monitoring.free_tool_id(4)
         else:
             sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)
 
     def _trace(self, frame: Any, event: str, arg: Any) -> Callable[..., Any] | None:
         code = frame.f_code

@@ -16,7 +16,7 @@ import re
 import tokenize
 import types
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Set, Tuple
 
 _FUTURE_FLAGS = functools.reduce(
     lambda mask, name: mask | getattr(futures, name).compiler_flag, futures.all_feature_names, 0
@@ -24,7 +24,8 @@ _FUTURE_FLAGS = functools.reduce(
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _CO_OPTIMIZED = 1
-Key = tuple[str, int, str]
+Key = Tuple[str, int, str]
+Swap = Tuple[types.FunctionType, str, Any]
 
 
 class NeedsReload(Exception):
@@ -47,16 +48,20 @@ def apply_edits(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
 
 
 class Part:
-    """A piece of a module that compiles alone: a top-level function, or one method in a class of its name."""
+    """A piece of a module that compiles alone: a top-level function, or one method in a class of its name.
 
-    def __init__(self, start: int, end: int, line: int, header: str) -> None:
-        self.start, self.end, self.line, self.header = start, end, line, header
+    `plain` is the name of a function without decorators, whose defaults can be swapped too.
+    """
+
+    def __init__(self, start: int, end: int, line: int, header: str, plain: str) -> None:
+        self.start, self.end, self.line, self.header, self.plain = start, end, line, header, plain
         self.code: types.CodeType | None = None
 
     def compile(self, text: str, path: str, flags: int) -> types.CodeType:
         """Compile with the line numbers it has in its file."""
         pad = "\n" * (self.line - 1 - (1 if self.header else 0))
-        return compile(pad + self.header + text, path, "exec", flags=flags, dont_inherit=True)
+        code: types.CodeType = compile(pad + self.header + text, path, "exec", flags=flags, dont_inherit=True)
+        return code
 
 
 class Module:
@@ -87,7 +92,8 @@ class Module:
         line = min([node.lineno] + [d.lineno for d in node.decorator_list])
         last = node.end_lineno
         end = self.starts[last] if last < len(self.starts) else len(self.text)
-        return Part(self.starts[line - 1], end, line, header)
+        plain = node.name if isinstance(node, _DEFS) and not node.decorator_list else ""
+        return Part(self.starts[line - 1], end, line, header, plain)
 
     def part_of(self, start: int, end: int) -> Part:
         """The smallest part that holds a range."""
@@ -113,9 +119,9 @@ class Swapper:
             elif kind is cache_type:
                 self.caches.append(thing)
 
-    def plan(self, edits: Sequence[tuple[str, int, int, str]]) -> list[tuple[types.FunctionType, types.CodeType]]:
-        """Functions and the code they get. Empty: nothing changed. Raises NeedsReload or SyntaxError."""
-        swaps: list[tuple[types.FunctionType, types.CodeType]] = []
+    def plan(self, edits: Sequence[tuple[str, int, int, str]]) -> list[Swap]:
+        """What is to be set on which function. Empty: nothing changed. Raises NeedsReload or SyntaxError."""
+        swaps: list[Swap] = []
         for module, part, changes in self._by_part(edits):
             if part.code is None:
                 part.code = part.compile(module.text[part.start : part.end], module.real_path, module.flags)
@@ -123,8 +129,31 @@ class Swapper:
                 module.text[part.start : part.end], [(s - part.start, e - part.start, t) for s, e, t in changes]
             )
             new = part.compile(text, module.real_path, module.flags)
-            swaps += self._swaps(part.code, new)
+            try:
+                swaps += self._swaps(part.code, new)
+            except NeedsReload:
+                swaps += self._defaults(part, new)
         return swaps
+
+    def _defaults(self, part: Part, new: types.CodeType) -> list[Swap]:
+        """The whole function made anew in its module's names, to take its code and its defaults from."""
+        if not part.plain or part.code is None:
+            raise NeedsReload("decorators or a class body")
+        holder = _codes(part.code)[0] if part.header else part.code
+        live = [f for c in _codes(holder) if c.co_name == part.plain for f in self.functions.get(_key(c), [])]
+        if not live:
+            raise NeedsReload("no live function")
+        scratch: dict[str, Any] = {}
+        try:
+            exec(new, live[0].__globals__, scratch)  # noqa: S102 - the candidate's own definition, in its sandbox
+            made = vars(next(iter(scratch.values())))[part.plain] if part.header else scratch[part.plain]
+            code = made.__code__
+        except Exception as error:
+            raise NeedsReload("defaults") from error
+        if any(f.__code__.co_freevars != code.co_freevars for f in live):
+            raise NeedsReload("free variables")
+        names = ("__code__", "__defaults__", "__kwdefaults__")
+        return [(f, name, getattr(made, name)) for f in live for name in names]
 
     def _by_part(
         self, edits: Sequence[tuple[str, int, int, str]]
@@ -138,11 +167,11 @@ class Swapper:
             grouped.setdefault(id(part), (module, part, []))[2].append((start, end, text))
         return list(grouped.values())
 
-    def _swaps(self, old: types.CodeType, new: types.CodeType) -> list[tuple[types.FunctionType, types.CodeType]]:
+    def _swaps(self, old: types.CodeType, new: types.CodeType) -> list[Swap]:
         pairs: list[tuple[types.CodeType, types.CodeType]] = []
         _pair(old, new, pairs)
-        swaps = []
-        covered: set = set()
+        swaps: list[Swap] = []
+        covered: Set[int] = set()
         for before, after in pairs:
             live = self.functions.get(_key(before), [])
             if not live and id(before) not in covered:
@@ -151,7 +180,7 @@ class Swapper:
             for function in live:
                 if function.__code__.co_freevars != after.co_freevars:
                     raise NeedsReload("free variables")
-                swaps.append((function, after))
+                swaps.append((function, "__code__", after))
         return swaps
 
     def clear_caches(self) -> None:
@@ -160,9 +189,9 @@ class Swapper:
             cache.cache_clear()
 
 
-def print_of(swaps: Sequence[tuple[types.FunctionType, types.CodeType]]) -> int:
+def print_of(swaps: Sequence[Swap]) -> int:
     """A fingerprint of behaviour: equal for candidates that compile to the same instructions."""
-    return hash(tuple((id(f), _deep(c)) for f, c in swaps))
+    return hash(tuple((id(f), n, _deep(v) if n == "__code__" else repr(v)) for f, n, v in swaps))
 
 
 def _key(code: types.CodeType) -> Key:

@@ -1,0 +1,59 @@
+"""Ways around a crash: leave before it, or run the statement only if it can work."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nightshift.fixers.templates import lines
+from nightshift.fixers.templates.site import Site, own_nodes
+from nightshift.fixers.templates.source import Edit
+
+
+def leaves(site: Site, node: ast.AST) -> list[tuple[str, float]]:
+    """Ways to leave: continue in loops, else the values this function or functions in general return."""
+    if site.source.loop(node):
+        return [("continue", 0.8), ("break", 0.35), ("return None", 0.3)]
+    function = site.source.function(node)
+    if function is None:
+        return []
+    found: dict[str, float] = {}
+    for inner in own_nodes(function):
+        if isinstance(inner, ast.Return) and isinstance(inner.value, (ast.Constant, ast.List, ast.Dict, ast.Tuple)):
+            found.setdefault(f"return {site.text(inner.value)}", 0.6)
+    kind = ast.unparse(function.returns) if function.returns else ""
+    typed = {
+        "int": "0",
+        "float": "0.0",
+        "str": "''",
+        "bool": "False",
+        "list": "[]",
+        "dict": "{}",
+        "tuple": "()",
+        "set": "set()",
+    }
+    for prefix, value in typed.items():
+        if kind.startswith(prefix):
+            found[f"return {value}"] = 0.75
+    if "None" in kind:
+        found["return None"] = 0.75
+    for value in ("None", "0", "[]", "''", "False", "{}", "0.0", "True", "1", "''", "()", "set()"):
+        found.setdefault(f"return {value}", 0.5)
+    return list(found.items())[:12]
+
+
+def guard(site: Site, condition: str, weight: float, template: str = "guard") -> Iterator[Edit]:
+    statement = site.source.statement(site.node)
+    if statement is None or site.source.function(statement) is None:
+        return
+    for leave, share in leaves(site, statement):
+        yield from lines.before(site, statement, f"if {condition}:\n\t{leave}", template, weight * share)
+
+
+def only_if(site: Site, condition: str, weight: float) -> Iterator[Edit]:
+    """The whole statement under a condition."""
+    statement = site.source.statement(site.node)
+    if isinstance(statement, (ast.Assign, ast.AugAssign, ast.Expr)) and site.source.function(statement):
+        inner = lines.reindented(site, statement, "\t")
+        if inner and site.source.alone(statement):
+            yield from lines.swap_statement(site, statement, f"if {condition}:\n{inner}", "guard", weight)
