@@ -27,12 +27,15 @@ def assert_nothing_doubled(made: Night, fixed: int) -> None:
     with made.store() as store:
         healed = [m for m in store.missions.list() if m.stage == Stage.HEALED]
         assert len(healed) == fixed
-        for mission in healed:
-            changes = [e.data["change"] for e in store.journal.of(mission.id) if "change" in e.data]
-            merges = {change["merged"] for change in changes if change["merged"]}
-            assert len(merges) == 1, merges
-            requests = {change["number"] for change in changes if change["state"] != "closed"}
-            assert len(requests) == 1, requests
+        merges = [
+            {e.data["change"]["merged"] for e in store.journal.of(m.id) if e.data.get("change", {}).get("merged")}
+            for m in healed
+        ]
+        assert [len(m) for m in merges] == [1] * fixed, merges
+    states = Counter(request.state.value for request in made.requests())
+    # A request whose base moved is closed and proved again in a new one; what counts is what was merged or is open.
+    assert states["merged"] == fixed, states
+    assert states["open"] == 0, states
     endings = Counter(key for key in made.receiver.keys if key.endswith(":ended"))
     assert set(endings) == {f"{m.id}:ended" for m in made.missions()}
     assert len(made.subjects()) == 5 + fixed, made.subjects()
@@ -55,9 +58,7 @@ def test_killed_at_every_step_boundary(tmp_path: Path):
         assert_nothing_doubled(made, 1)
         assert made.crash("revert") == 200
         with made.store() as store:
-            mission = store.missions.list()[0]
-            numbers = {e.data["change"]["number"] for e in store.journal.of(mission.id) if "change" in e.data}
-            assert numbers == {1}
+            assert [request.number for request in made.requests()] == [1]
             incident = store.incidents.list()
             assert len(incident) == 1
             assert incident[0].count == 1

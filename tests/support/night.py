@@ -16,7 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from nightshift.daemon.demo import scene, ship
-from nightshift.daemon.model import ENDS, Mission
+from nightshift.daemon.forges.local import LocalForge
+from nightshift.daemon.kit.clock import SystemClock
+from nightshift.daemon.model import ENDS, ChangeRequest, Mission, Service
 from nightshift.daemon.store.store import Store
 
 CRASHES = {"revert": "/cart/average?lines=", "templates": "/ship?kilos=31", "none": "/pay?lines=tea:2&cents=899"}
@@ -136,6 +138,10 @@ class Night:
                 return True
             time.sleep(0.05)
         return False
+
+    def requests(self) -> list[ChangeRequest]:
+        service = Service(name="shop", repo=self.place.origin.path)
+        return list(LocalForge(self.place.root / "state" / "forge", SystemClock()).list(service))
 
     def subjects(self) -> list[str]:
         log = self.place.origin.out("log", "--format=%s", "main").decode()
