@@ -63,13 +63,13 @@ def test_no_command(deployer: CommandDeployer) -> None:
 @pytest.mark.parametrize(
     ("script", "told"),
     [("echo oops password=hunter22 >&2; exit 3", "exited with 3.*oops password="), ("sleep 60", "stopped .timeout"),
-     ("yes | head -c 80000000", "stopped .output")],
+     ("yes", "stopped .output")],
 )  # fmt: skip
 def test_failures_tell_the_end_of_the_output_and_can_be_tried_again(
     deployer: CommandDeployer, script: str, told: str
 ) -> None:
     with pytest.raises(EnvironmentBroke, match=told) as broke:
-        deployer.deploy(_service(script, deploy_timeout_s=2.0), "a", "k")
+        deployer.deploy(_service(script, deploy_timeout_s=1.0 if "sleep" in script else 60.0), "a", "k")
     assert "hunter22" not in str(broke.value)
     assert deployer.shipment("k").state == "failed"
     assert deployer.deploy(_service("echo $NIGHTSHIFT_ATTEMPT"), "a", "k") == "2"
