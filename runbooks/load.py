@@ -57,15 +57,12 @@ def parse_book(text: str, name: str = "runbook.yaml") -> Runbook:
 
 
 def lint(path: str | Path) -> list[str]:
-    """What is wrong with a file, or with every file of a folder; empty when nothing is."""
-    problems: list[str] = []
-    files = _files(Path(path), problems) if Path(path).is_dir() else [Path(path)]
-    for file in files:
-        try:
-            load_book(file)
-        except BookError as error:
-            problems += error.problems
-    return problems
+    """What is wrong with a file, or with a folder of them; empty when nothing is."""
+    try:
+        load_books([path]) if Path(path).is_dir() else load_book(path)
+    except BookError as error:
+        return list(error.problems)
+    return []
 
 
 def json_schema() -> dict[str, Any]:

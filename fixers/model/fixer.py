@@ -4,6 +4,7 @@ with the others. A model that is down, slow, dear or hostile costs its budget an
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Literal
@@ -27,7 +28,7 @@ from .spending import Spending
 class Settings(BaseModel):
     """Which model, and what it may cost. With no provider the fixer drafts nothing."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
 
     provider: Literal["none", "openai", "llama", "scripted"] = "none"
     """`openai` any OpenAI-compatible endpoint, `llama` a GGUF file in process, `scripted` answers from a file."""
@@ -92,6 +93,7 @@ class ModelFixer:
         self._settings = settings or Settings()
         self._provider = provider
         self._nonce, self._monotonic = nonce, monotonic
+        self._opening = threading.Lock()
 
     def draft(self, case: Case, bench: Workbench, budget: Budget, note: Note) -> Iterator[Patch]:
         """Distinct patches, at most `samples`; stops, with a note, when calls, tokens, money or time are used up.
@@ -100,7 +102,7 @@ class ModelFixer:
         """
         del bench
         try:
-            provider = self._provider = self._provider or open_provider(self._settings)
+            provider = self._open()
         except ProviderFault as fault:
             note(f"model: {fault}")
             return
@@ -111,6 +113,12 @@ class ModelFixer:
             yield from _Drafting(self._settings, provider, case, self._nonce, self._monotonic).patches(budget, note)
         except GitError as error:
             raise EnvironmentBroke(f"the repository {case.repo} can't be read: {error}") from error
+
+    def _open(self) -> Provider | None:
+        """The provider, made once: a local model is large, and an endpoint's habits are learned."""
+        with self._opening:
+            self._provider = self._provider or open_provider(self._settings)
+            return self._provider
 
 
 class _Drafting:

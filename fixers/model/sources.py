@@ -110,8 +110,10 @@ def excerpts(repo: BareRepo, tree: dict[str, Entry], wanted: list[Place], budget
 
 def text_of(repo: BareRepo, entry: Entry) -> str | None:
     """A blob as text; None when it is too large or not UTF-8."""
+    if int(repo.out("cat-file", "-s", entry.blob)) > _MAX_BLOB:
+        return None
     data = repo.blobs([entry.blob])[entry.blob]
-    if len(data) > _MAX_BLOB or b"\0" in data:
+    if b"\0" in data:
         return None
     try:
         return data.decode("utf-8")

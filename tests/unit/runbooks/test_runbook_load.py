@@ -135,6 +135,8 @@ def test_two_books_of_one_name_and_a_missing_folder_are_problems(tmp_path):
     with pytest.raises(BookError, match="no such folder"):
         load_books([tmp_path / "nowhere"])
     assert lint(tmp_path / "nowhere.yaml")
+    assert "is taken by" in lint(tmp_path)[0]
+    (tmp_path / "b.yaml").unlink()
     assert lint(tmp_path) == []
 
 

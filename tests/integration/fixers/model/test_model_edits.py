@@ -102,3 +102,13 @@ def test_symlinks_and_submodules_are_no_files_to_edit(tmp_path, shop):
     )
     assert files_of(repo, base) == {}
     assert files_of(source, shop[1])["shop/basket.py"].mode == 0o100644
+
+
+def test_huge_and_binary_files_are_neither_shown_nor_edited(shop):
+    repo, base = shop
+    blobs = {"shop/huge.py": b"x = 1\n" * 100_000, "shop/binary.py": b"x = 1\n\0"}
+    commit = repo.commit(repo.with_files(base, blobs), [base], "blobs", at_s=1_700_000_001)
+    for path in blobs:
+        answer = Answer(rationale="r", edits=(Edit(path=path, search="x = 1", replace="x = 2"),))
+        with pytest.raises(Unusable, match="too large or not text"):
+            change_of(repo, commit, files_of(repo, commit), answer, Limits())

@@ -1,5 +1,6 @@
 """The fixer from case to patch: a scripted model, a real repository; over HTTP a real server."""
 
+import json
 import time
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.ports import Budget, EnvironmentBroke
+from nightshift.fixers.all_fixers import create
 from nightshift.fixers.model.fixer import ModelFixer, Settings
 from nightshift.fixers.model.providers.scripted import Scripted
 
@@ -112,8 +114,6 @@ def test_a_rationale_can_smuggle_nothing(case):
 
 
 def test_over_http_the_whole_way(case, endpoint):
-    import json
-
     endpoint.script = [chat(json.dumps(FIX), {"prompt_tokens": 900, "completion_tokens": 40})]
     settings = Settings(provider="openai", base_url=endpoint.base_url, model="tiny", samples=1, price_in=2.0)
     notes = []
@@ -149,3 +149,11 @@ def test_a_missing_piece_is_a_note_not_an_error(case, settings, words):
 def test_a_broken_repository_is_the_environment_s_fault(case, tmp_path):
     with pytest.raises(EnvironmentBroke):
         Draft(replace(case, repo=str(tmp_path)), [FIX])
+
+
+def test_the_table_of_fixers_makes_it_from_its_settings(case, tmp_path):
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps([{"when": "KeyError", "answer": FIX}]))
+    (fixer,) = create(["model"], {"model": {"provider": "scripted", "script": str(script), "max_calls": 1}})
+    (patch,) = fixer.draft(case, None, Budget(deadline=time.monotonic() + 60), print)
+    assert (fixer.name, patch.files) == ("model", ("shop/basket.py",))
