@@ -23,7 +23,7 @@ class Terminal:
 
     def line(self, text: str) -> None:
         """One plain line."""
-        self._console.print(Text(f"  {text}", style="dim"))
+        self._console.print(Text(f"  {text}", style="dim"), soft_wrap=True)
 
     def act(self, act: Act, status: int) -> None:
         """A request crashed the shop."""
@@ -53,7 +53,8 @@ class Terminal:
         for one in played:
             if one.diff and one.mission.stage == Stage.HEALED:
                 self._console.print(Text(f"\n{one.act.name}, by {one.fixer}:", style="bold"))
-                self._console.print(Syntax(one.diff.rstrip(), "diff", background_color="default", word_wrap=True))
+                lines = [line for line in one.diff.splitlines() if not line.startswith("index ")]
+                self._console.print(Syntax("\n".join(lines), "diff", background_color="default"))
 
     def _spin(self, text: str) -> None:
         if self._console.is_terminal:

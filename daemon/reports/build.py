@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -35,10 +36,17 @@ def _row(store: Store, incident: Incident) -> ReportIncident:
         id=incident.id, title=incident.title, service=incident.service, severity=incident.severity,
         count=incident.count, first_at_ms=incident.first_at_ms, last_at_ms=incident.last_at_ms,
         outcome=incident.state.value if incident.state in IncidentState else "open",
-        evidence=incident.signal.sample,
+        evidence=_excerpt(incident.signal.sample),
     )  # fmt: skip
     mission = store.missions.get(incident.id)
     return _with_mission(row, mission, store.journal.of(mission.id)) if mission else row
+
+
+def _excerpt(sample: str, lines: int = 30, chars: int = 200) -> str:
+    """Evidence for reading; all of it is in the store."""
+    kept = sample.splitlines()
+    cut = [line if len(line) <= chars else line[: chars - 1] + "…" for line in kept[:lines]]
+    return "\n".join(cut if len(kept) <= lines else [*cut, f"… {len(kept) - lines} more lines"])
 
 
 def _with_mission(row: ReportIncident, mission: Mission, events: Sequence[Event]) -> ReportIncident:
@@ -62,7 +70,7 @@ def _with_mission(row: ReportIncident, mission: Mission, events: Sequence[Event]
 def stage_times(events: Sequence[Event]) -> tuple[StageTime, ...]:
     """Seconds per stage in order of first entry; a stage that came again adds up."""
     spent: dict[str, float] = {}
-    for event, following in zip(events, events[1:], strict=False):
+    for event, following in itertools.pairwise(events):
         spent[event.stage] = spent.get(event.stage, 0.0) + (following.at_ms - event.at_ms) / 1000
     return tuple(
         StageTime(stage=stage, duration_s=round(s, 3)) for stage, s in spent.items() if Stage(stage) not in ENDS
