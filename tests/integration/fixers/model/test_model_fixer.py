@@ -154,6 +154,7 @@ def test_a_broken_repository_is_the_environment_s_fault(case, tmp_path):
 def test_the_table_of_fixers_makes_it_from_its_settings(case, tmp_path):
     script = tmp_path / "script.json"
     script.write_text(json.dumps([{"when": "KeyError", "answer": FIX}]))
-    (fixer,) = create(["model"], {"model": {"provider": "scripted", "script": str(script), "max_calls": 1}})
+    settings = Settings(provider="scripted", script=str(script), max_calls=1)
+    (fixer,) = create(["model"], {"model": settings})
     (patch,) = fixer.draft(case, None, Budget(deadline=time.monotonic() + 60), print)
     assert (fixer.name, patch.files) == ("model", ("shop/basket.py",))
