@@ -114,7 +114,7 @@ def _nothing(site: Site, clue: Clue) -> Iterator[Edit]:
             yield from guard(site, f"{text} is None", 1.0)
             yield from only_if(site, f"{text} is not None", 0.9)
         for default in ("''", "{}", "[]", "0", "()"):
-            yield from site.replace(f"({text} or {default})", "guard", 0.85, node=subject)
+            yield from site.replace(f"{text} or {default}", "guard", 0.85, node=subject)
     if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.value, (ast.Name, ast.Attribute)):
         whole = _maximal(site, node)
         for value in ("None", "''", "0", "[]", "False"):
@@ -153,7 +153,7 @@ def _division(site: Site, _: Clue) -> Iterator[Edit]:
         for value in ("0", "0.0", "None", "1"):
             yield from site.replace(f"{whole} if {right} else {value}", "guard", 1.1 if value == "0" else 0.8)
         yield from site.replace(f"max({right}, 1)", "guard", 0.6, node=node.right)
-        yield from site.replace(f"({right} or 1)", "guard", 0.6, node=node.right)
+        yield from site.replace(f"{right} or 1", "guard", 0.6, node=node.right)
     elif isinstance(node, ast.AugAssign) and isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)):
         yield from only_if(site, site.text(node.value), 1.0)
 

@@ -17,6 +17,7 @@ from .items import Items, frames_of
 from .swap import NeedsReload, Swapper, print_of
 
 _EXTRA_MEMORY = 320 << 20
+_LEAST_CPU_S = 0.016
 _UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
 
@@ -120,7 +121,7 @@ class Evaluator:
 
     def _run(self, candidate: Candidate) -> tuple[str, float]:
         try:
-            self.watch.arm(max(0.03, 5 * self.plan.failing_cpu) * candidate.cpu)
+            self.watch.arm(max(_LEAST_CPU_S, 6 * self.plan.failing_cpu) * candidate.cpu)
             passed, grade = self._failing(candidate.mode == "grade")
             if passed < len(self.plan.failing):
                 return ("budget" if self.watch.fired else "dead"), grade

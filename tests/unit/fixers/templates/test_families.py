@@ -1,0 +1,147 @@
+"""Each family proposes the edit a person would make."""
+
+# ruff: noqa: E501 - one case a line reads best
+from __future__ import annotations
+
+import pytest
+
+from nightshift.fixers.templates.all_templates import FAMILIES
+from nightshift.fixers.templates.ranking import Crash, Evidence, rank
+from nightshift.fixers.templates.source import Source
+
+CASES = [
+    ("literals", "def f(x):\n    return x * 2\n", "def f(x):\n    return x * 3\n"),
+    ("literals", "def f(x):\n    return True\n", "def f(x):\n    return False\n"),
+    ("literals", "def f(x):\n    return x * 0.2\n", "def f(x):\n    return x * 0.8\n"),
+    ("literals", "def f(x):\n    return ' '.join(x)\n", "def f(x):\n    return ''.join(x)\n"),
+    ("literals", "def f(d):\n    return d.strftime('%Y-%M')\n", "def f(d):\n    return d.strftime('%Y-%m')\n"),
+    ("literals", "def f(x=None):\n    return x or None\n", "def f(x=None):\n    return x or []\n"),
+    ("off_by_one", "def f(x):\n    return range(len(x))\n", "def f(x):\n    return range(len(x) - 1)\n"),
+    ("off_by_one", "def f(n):\n    return range(n)\n", "def f(n):\n    return range(1, n)\n"),
+    ("off_by_one", "def f(x, i):\n    return x[i]\n", "def f(x, i):\n    return x[i + 1]\n"),
+    ("operators", "def f(a, b):\n    return a < b\n", "def f(a, b):\n    return a <= b\n"),
+    ("operators", "def f(a, b):\n    return a is b\n", "def f(a, b):\n    return a is not b\n"),
+    ("operators", "def f(a, b):\n    return a in b\n", "def f(a, b):\n    return a not in b\n"),
+    ("operators", "def f(a, b):\n    return a == b\n", "def f(a, b):\n    return a in b\n"),
+    ("operators", "def f(a, b):\n    return (a) + (b)\n", "def f(a, b):\n    return (a) - (b)\n"),
+    ("operators", "def f(a, b):\n    return a / b\n", "def f(a, b):\n    return a // b\n"),
+    ("operators", "def f(a, b):\n    return a ^ b\n", "def f(a, b):\n    return a & b\n"),
+    ("operators", "def f(a, b):\n    a += b\n", "def f(a, b):\n    a -= b\n"),
+    ("operators", "def f(a, b):\n    a += b\n", "def f(a, b):\n    a = b\n"),
+    ("operators", "def f(a, b):\n    return a and b\n", "def f(a, b):\n    return a or b\n"),
+    ("operators", "def f(a, b):\n    return a - b\n", "def f(a, b):\n    return b - a\n"),
+    ("operators", "def f(a, b, c):\n    return a + b / c\n", "def f(a, b, c):\n    return (a + b) / c\n"),
+    ("operators", "def f(a):\n    return not a\n", "def f(a):\n    return a\n"),
+    ("operators", "def f(a, b):\n    return (a  # why\n        < b)\n", "def f(a, b):\n    return (a  # why\n        <= b)\n"),
+    ("names", "def f(a, b):\n    return a\n", "def f(a, b):\n    return b\n"),
+    ("names", "def f(o):\n    o.y\n    return o.x\n", "def f(o):\n    o.y\n    return o.y\n"),
+    ("slices", "def f(x, n):\n    return x[:n]\n", "def f(x, n):\n    return x[n:]\n"),
+    ("slices", "def f(x):\n    return x[1:]\n", "def f(x):\n    return x[1:-1]\n"),
+    ("slices", "def f(x):\n    return x[0]\n", "def f(x):\n    return x[-1]\n"),
+    ("slices", "def f(x):\n    for y in x:\n        pass\n", "def f(x):\n    for y in x[1:]:\n        pass\n"),
+    ("slices", "def f(a, b):\n    return a, b\n", "def f(a, b):\n    return b, a\n"),
+    ("slices", "def f(m, i, j):\n    return m[i][j]\n", "def f(m, i, j):\n    return m[j][i]\n"),
+    ("calls", "def f(x):\n    return max(x)\n", "def f(x):\n    return min(x)\n"),
+    ("calls", "def f(x, y):\n    x.append(y)\n", "def f(x, y):\n    x.extend(y)\n"),
+    ("calls", "def f(x):\n    return x.pop()\n", "def f(x):\n    return x.pop(0)\n"),
+    ("calls", "def f(g, a, b):\n    return g(a, b)\n", "def f(g, a, b):\n    return g(b, a)\n"),
+    ("calls", "def f(x):\n    return x\n", "def f(x):\n    return abs(x)\n"),
+    ("calls", "def f(x):\n    return list(x)\n", "def f(x):\n    return x\n"),
+    ("calls", "def f(x):\n    return x.lower()\n", "def f(x):\n    return x\n"),
+    ("calls", "def g(a, b=0):\n    return a\ndef f(x, b):\n    return g(x)\n", "def g(a, b=0):\n    return a\ndef f(x, b):\n    return g(x, b=b)\n"),
+    ("calls", "def g(x):\n    return x\ndef h(x):\n    return -x\ndef f(x):\n    return g(x)\n",
+     "def g(x):\n    return x\ndef h(x):\n    return -x\ndef f(x):\n    return h(x)\n"),
+    ("calls", "def f(a, b):\n    return a\n", "def f(a, b):\n    return a + b\n"),
+    ("calls", "def f(a):\n    return a - 1\n", "def f(a):\n    return max(a - 1, 0)\n"),
+    ("conditions", "def f(a):\n    if a:\n        return 1\n", "def f(a):\n    if not a:\n        return 1\n"),
+    ("conditions", "def f(a, b):\n    if a > b:\n        return 1\n", "def f(a, b):\n    if a > b and b > 0:\n        return 1\n"),
+    ("conditions", "def f(a, b):\n    if a and b:\n        return 1\n", "def f(a, b):\n    if a:\n        return 1\n"),
+    ("conditions", "def f(x):\n    return [y for y in x]\n", "def f(x):\n    return [y for y in x if y]\n"),
+    ("subexpression", "def f(a, b):\n    return a + b\n", "def f(a, b):\n    return a\n"),
+    ("subexpression", "def f(a, b):\n    return a if a else b\n", "def f(a, b):\n    return b if a else a\n"),
+    ("subexpression", "def f():\n    return []\n", "def f():\n    return [[]]\n"),
+    ("subexpression", "def f(a, b):\n    g(b.c)\n    return g(a)\n", "def f(a, b):\n    g(b.c)\n    return g(b.c)\n"),
+    ("statements", "def f(x):\n    g(x)\n", "def f(x):\n    return g(x)\n"),
+    ("statements", "def f(x):\n    out = []\n    for y in x:\n        z = y\n    return out\n",
+     "def f(x):\n    out = []\n    for y in x:\n        z = y\n        out.append(z)\n    return out\n"),
+    ("statements", "def f(x):\n    t = 0\n    for y in x:\n        t = y\n    return t\n",
+     "def f(x):\n    t = 0\n    for y in x:\n        t += y\n    return t\n"),
+    ("statements", "def f(x):\n    for y in x:\n        g(y)\n        return y\n", "def f(x):\n    for y in x:\n        g(y)\n    return y\n"),
+    ("statements", "def f(x):\n    a = 1\n    b = a\n    return b\n", "def f(x):\n    b = a\n    a = 1\n    return b\n"),
+    ("statements", "def f(x):\n    if x:\n        a = 1\n    else:\n        a = 2\n", "def f(x):\n    if x:\n        a = 2\n    else:\n        a = 1\n"),
+    ("statements", "def f(x):\n    x = 1\n    return x\n", "def f(x):\n    return x\n"),
+    ("statements", "def f(x):\n    for y in x:\n        break\n", "def f(x):\n    for y in x:\n        continue\n"),
+    ("statements", "def f(x):\n    return x\n", "def f(x):\n    if x is None:\n        return 0\n    return x\n"),
+    ("statements", "def f(x):\n    yield g(x)\n", "def f(x):\n    yield from g(x)\n"),
+]  # fmt: skip
+
+CRASHES = [
+    ("KeyError", "'k'", "def f(d):\n    return d['k']\n", "def f(d):\n    return d.get('k')\n"),
+    ("KeyError", "'k'", "def f(d, k):\n    d[k] += 1\n", "def f(d, k):\n    d[k] = d.get(k, 0) + 1\n"),
+    ("KeyError", "'k'", "def f(d, ks):\n    for k in ks:\n        g(d[k])\n",
+     "def f(d, ks):\n    for k in ks:\n        if k not in d:\n            continue\n        g(d[k])\n"),
+    ("IndexError", "list index out of range", "def f(x):\n    return x[0]\n", "def f(x):\n    if not x:\n        return None\n    return x[0]\n"),
+    ("AttributeError", "'NoneType' object has no attribute 'name'", "def f(u):\n    return u.name\n",
+     "def f(u):\n    if u is None:\n        return None\n    return u.name\n"),
+    ("AttributeError", "'NoneType' object has no attribute 'lower'", "def f(u):\n    return u.lower()\n",
+     "def f(u):\n    return (u or '').lower()\n"),
+    ("AttributeError", "'C' object has no attribute 'nmae'", "class C:\n    def __init__(self):\n        self.name = 1\n    def f(self):\n        return self.nmae\n",
+     "class C:\n    def __init__(self):\n        self.name = 1\n    def f(self):\n        return self.name\n"),
+    ("TypeError", "'NoneType' object is not subscriptable", "def f(u):\n    return u[0]\n",
+     "def f(u):\n    return u[0] if u is not None else None\n"),
+    ("TypeError", 'can only concatenate str (not "int") to str', "def f(a, b):\n    return a + b\n", "def f(a, b):\n    return a + str(b)\n"),
+    ("TypeError", "'coroutine' object is not iterable", "async def f(g):\n    return g()\n", "async def f(g):\n    return await g()\n"),
+    ("ZeroDivisionError", "division by zero", "def f(a, b):\n    return a / b\n", "def f(a, b):\n    if not b:\n        return 0\n    return a / b\n"),
+    ("ZeroDivisionError", "division by zero", "def f(x):\n    return sum(x) / len(x)\n",
+     "def f(x):\n    if not x:\n        return 0\n    return sum(x) / len(x)\n"),
+    ("NameError", "name 'totl' is not defined", "def f(total):\n    return totl\n", "def f(total):\n    return total\n"),
+    ("NameError", "name 'math' is not defined", "def f(x):\n    return math.pi\n", "import math\ndef f(x):\n    return math.pi\n"),
+    ("UnboundLocalError", "local variable 'n' referenced before assignment", "def f(x):\n    if x:\n        n = 1\n    return n\n",
+     "def f(x):\n    n = 0\n    if x:\n        n = 1\n    return n\n"),
+    ("ValueError", "invalid literal for int() with base 10: ''", "def f(x):\n    return int(x)\n", "def f(x):\n    return int(x or 0)\n"),
+    ("ValueError", "not enough values to unpack (expected 2, got 1)", "def f(x):\n    a, b = x.split('=')\n    return b\n",
+     "def f(x):\n    if '=' not in x:\n        return None\n    a, b = x.split('=')\n    return b\n"),
+    ("ValueError", "max() arg is an empty sequence", "def f(x):\n    return max(x)\n", "def f(x):\n    return max(x, default=0)\n"),
+    ("RecursionError", "maximum recursion depth exceeded", "def f(n):\n    return n * f(n - 1)\n",
+     "def f(n):\n    if n <= 1:\n        return 1\n    return n * f(n - 1)\n"),
+    ("UnicodeDecodeError", "'ascii' codec can't decode byte", "def f(b):\n    return b.decode('ascii')\n",
+     "def f(b):\n    return b.decode('ascii', errors='replace')\n"),
+]  # fmt: skip
+
+
+def everything(code: str, exception: str = "", message: str = "") -> dict[str, str]:
+    """Every proposed text and the template that proposed it; all lines suspect, the crash on the last one."""
+    lines = range(1, code.count("\n") + 1)
+    crash_lines = tuple(("m.py", n) for n in lines)
+    crashes = (Crash(exception=exception, message=message, frames=crash_lines),) if exception else ()
+    evidence = Evidence(suspicion={"m.py": dict.fromkeys(lines, 1.0)}, crashes=crashes)
+    candidates = rank({"m.py": Source("m.py", code)}, evidence, 100_000)
+    return {c.edits[0].applied(code): c.edits[0].template for c in candidates}
+
+
+@pytest.mark.parametrize(("family", "before", "after"), CASES)
+def test_edit_is_proposed(family: str, before: str, after: str) -> None:
+    assert family in FAMILIES
+    assert after in everything(before)
+
+
+@pytest.mark.parametrize(("exception", "message", "before", "after"), CRASHES)
+def test_crash_is_guarded(exception: str, message: str, before: str, after: str) -> None:
+    assert after in everything(before, exception, message)
+
+
+@pytest.mark.parametrize(("exception", "message", "before", "after"), CRASHES)
+def test_guards_need_their_exception(exception: str, message: str, before: str, after: str) -> None:
+    found = everything(before)
+    assert found.get(after) not in ("guard", "name", "conversion", "await")
+
+
+def test_nothing_is_proposed_for_docstrings_and_annotations() -> None:
+    code = 'def f(x: int) -> int:\n    """Text."""\n    return x\n'
+    for text in everything(code):
+        assert text.startswith("def f(x: int) -> int:\n") and '"""Text."""' in text
+
+
+def test_the_text_outside_the_edit_is_untouched() -> None:
+    code = "def f( a,b ):   # odd spacing\n\treturn a<b   # kept\n"
+    assert "def f( a,b ):   # odd spacing\n\treturn a<=b   # kept\n" in everything(code)
