@@ -160,6 +160,7 @@ class TemplateFixer:
             elif message["t"] == "grade":
                 search.grades[_index(message["n"], search)] = float(message["grade"])
             elif message["t"] == "idle":
+                search.budget.tried(max(0, int(message["tried"]) - search.tried))
                 search.why, search.tried = str(message["why"]), int(message["tried"])
                 search.seconds += float(message["seconds"])
                 search.lost = int(message.get("lost", 0))
