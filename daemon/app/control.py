@@ -95,5 +95,6 @@ class Control:
         http, over = self._config.http, threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: over.set())
-        with listening(self, host=http.host, port=http.port, hosts=http.hosts):
+        where = self._config.state_dir / "http.port"
+        with listening(self, host=http.host, port=http.port, hosts=http.hosts, port_file=where):
             over.wait()

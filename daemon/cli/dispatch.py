@@ -13,6 +13,7 @@ import typer
 
 from nightshift.daemon.cli.trouble import Trouble
 from nightshift.daemon.kit.redact import redact
+from nightshift.daemon.ports import EnvironmentBroke
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -59,8 +60,18 @@ def _failed(name: str, error: Exception, debug: bool) -> int:
         _say(f"nightshift {name}: {text} (nightshift {name} --help)")
         return int(getattr(error, "exit_code", 2))
     first = (str(error).strip().splitlines() or [""])[0]
-    _say(f"nightshift {name}: {type(error).__name__}: {first}" + ("" if debug else " (--debug shows where)"))
+    _say(f"nightshift {name}: {_kind(error)}{first}" + ("" if debug or not _kind(error) else " (--debug shows where)"))
     return 3
+
+
+def _kind(error: Exception) -> str:
+    """What to put before an error's text: nothing for a world that is broken, words for the store, else its type."""
+    if isinstance(error, EnvironmentBroke):
+        return ""
+    database = sys.modules.get("nightshift.daemon.store.database")  # not loaded: then it did not fail either
+    if database and isinstance(error, database.STORE_ERRORS):
+        return "the store can't be used: "
+    return f"{type(error).__name__}: "
 
 
 def _say(line: str) -> None:

@@ -49,13 +49,15 @@ class ServiceSettings(BaseModel):
     logs: tuple[Path, ...] = ()
     """Log files to watch; `*` and `**` are allowed."""
     deploy: Argv = ()
-    """The command that ships the merged commit. It gets NIGHTSHIFT_COMMIT and NIGHTSHIFT_SERVICE. Empty: no deploy."""
+    """The command that ships the merged commit. It gets NIGHTSHIFT_SERVICE, NIGHTSHIFT_COMMIT, NIGHTSHIFT_REPO (a bare
+    repository that has the commit), NIGHTSHIFT_KEY and NIGHTSHIFT_ATTEMPT. Empty: no deploy."""
     deploy_timeout_s: Annotated[float, Field(gt=0)] = 300.0
     """How long a deploy may take, in seconds."""
     url: str = ""
     """Where the service answers HTTP; used to see whether it is up again."""
     probe: Argv = ()
-    """A command that exits 0 when the service is well; runs during the watch after a deploy."""
+    """A command that exits 0 when the service is well; runs during the watch after a deploy. It gets NIGHTSHIFT_SERVICE
+    and NIGHTSHIFT_URL."""
     watch_window_s: Annotated[float, Field(gt=0)] = 60.0
     """How long a deploy is watched before it counts as recovered, in seconds."""
     watch_interval_s: Annotated[float, Field(gt=0)] = 5.0

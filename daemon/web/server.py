@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nightshift.daemon.ports import EnvironmentBroke
@@ -19,9 +20,11 @@ _STOP_S = 10.0
 
 
 @contextmanager
-def listening(api: Api, *, host: str, port: int, hosts: Iterable[str] = ()) -> Iterator[int]:
-    """Serve while the block runs; yields the port (the one that was free, for 0). Raises EnvironmentBroke when the
-    address can't be had."""
+def listening(
+    api: Api, *, host: str, port: int, hosts: Iterable[str] = (), port_file: Path | None = None
+) -> Iterator[int]:
+    """Serve while the block runs; yields the port (the one that was free, for 0) and keeps it in `port_file`, where
+    the command line looks for it. Raises EnvironmentBroke when the address can't be had."""
     import uvicorn
 
     from nightshift.daemon.web.application import create_app
@@ -37,8 +40,13 @@ def listening(api: Api, *, host: str, port: int, hosts: Iterable[str] = ()) -> I
         thread.start()
         try:
             _await_start(server, thread)
-            yield int(sock.getsockname()[1])
+            bound = int(sock.getsockname()[1])
+            if port_file:
+                port_file.write_text(f"{bound}\n")
+            yield bound
         finally:
+            if port_file:
+                port_file.unlink(missing_ok=True)
             server.should_exit = True
             thread.join(_STOP_S)
 

@@ -103,6 +103,16 @@ def test_the_command_line_tells_missions(config, api, capsys):
     assert capsys.readouterr().out == "mis-abcd: approve sent\n"
 
 
+def test_a_free_port_is_found_through_the_state_folder(tmp_path, api, capsys):
+    (tmp_path / "token").write_text(TOKEN)
+    config = tmp_path / "nightshift.yaml"
+    config.write_text("state_dir: state\nhttp: {port: 0, token: 'file:token'}\n")
+    with listening(api, host="127.0.0.1", port=0, port_file=tmp_path / "state" / "http.port"):
+        assert main(["pause", "mis-abcd", "-c", str(config)]) == 0
+    assert main(["pause", "mis-abcd", "-c", str(config)]) == 3
+    assert "is not running" in capsys.readouterr().err
+
+
 def test_the_command_line_passes_refusals_on(config, api, capsys):
     assert main(["resume", "mis-abcd", "-c", str(config)]) == 1
     assert capsys.readouterr().err == "say why it may go on\n"

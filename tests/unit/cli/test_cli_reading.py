@@ -130,6 +130,15 @@ def test_before_the_first_run_reading_creates_nothing(nightshift, config):
     assert not (config.parent / "state").exists()
 
 
+def test_a_store_that_is_no_database_is_told(nightshift, config):
+    (config.parent / "state").mkdir()
+    (config.parent / "state" / "nightshift.db").write_text("this is not a database, whatever it is called" * 50)
+    ran = nightshift("incidents")
+    assert (ran.code, ran.out) == (3, "")
+    assert "the store can't be used: " in ran.err
+    assert "not a database" in ran.err
+
+
 def test_without_a_configuration_it_says_where_it_looked(nightshift):
     ran = nightshift("incidents")
     assert ran.code == 2
