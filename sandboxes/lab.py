@@ -6,6 +6,8 @@ Reproducer and tester own one lab each: they share no sandbox, no cache and no t
 from __future__ import annotations
 
 import logging
+import threading
+import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -29,7 +31,9 @@ class Lab:
     def __init__(self, sandboxes: Sandboxes, *, timeout_s: float, name: str, workers: int = 2) -> None:
         self.sandboxes, self.timeout_s = sandboxes, timeout_s
         self._trees = Trees(limit_mb=SandboxSpec().work_mb)
-        self._workers = ThreadPoolExecutor(workers, thread_name_prefix=name)
+        self._name, self._slots = name, threading.BoundedSemaphore(workers)
+        self._boxes: set[Sandbox] = set()
+        weakref.finalize(self, _close_all, self._boxes)
         self._closers = ThreadPoolExecutor(2, thread_name_prefix=f"{name}-close")
 
     def open(self, case: Case, treeish: str, files: Mapping[str, str]) -> Sandbox:
@@ -45,7 +49,23 @@ class Lab:
 
     def start(self, case: Case, treeish: str, files: Mapping[str, str], command: str, **how: Any) -> Future[TestRun]:
         """Run a check in the background; `how` goes to `run_check`. The future raises EnvironmentBroke."""
-        return self._workers.submit(self.run, case, treeish, files, command, **how)
+        future: Future[TestRun] = Future()
+        work = (future, case, treeish, files, command, how)
+        # Not a pool: its threads are waited for at exit, and a check may take minutes when somebody presses Ctrl-C.
+        threading.Thread(target=self._work, args=work, name=self._name, daemon=True).start()
+        return future
+
+    def _work(
+        self, future: Future[TestRun], case: Case, treeish: str, files: Mapping[str, str], command: str,
+        how: dict[str, Any],
+    ) -> None:  # fmt: skip
+        with self._slots:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(self.run(case, treeish, files, command, **how))
+            except BaseException as error:  # noqa: BLE001 - a thread's edge: whatever it is, the waiting side gets it
+                future.set_exception(error)
 
     def run(self, case: Case, treeish: str, files: Mapping[str, str], command: str, **how: Any) -> TestRun:
         """Run a check on a tree. A run that was killed is tried once more: a restarting engine looks the same."""
@@ -54,9 +74,11 @@ class Lab:
 
     def _once(self, case: Case, treeish: str, files: Mapping[str, str], command: str, how: dict[str, Any]) -> TestRun:
         box = self.open(case, treeish, files)
+        self._boxes.add(box)
         try:
             return run_check(box, command, timeout_s=self.timeout_s, **how)
         finally:
+            self._boxes.discard(box)
             self._closers.submit(_close, box)
 
     def pair(
@@ -65,6 +87,12 @@ class Lab:
         """The same check twice, side by side in two sandboxes: what differs is flaky."""
         first, second = (self.start(case, treeish, files, command, **how) for _ in range(2))
         return first.result(), second.result()
+
+
+def _close_all(boxes: set[Sandbox]) -> None:
+    """What is still running when nobody waits any more leaves no sandbox behind."""
+    for box in list(boxes):
+        _close(box)
 
 
 def _close(box: Sandbox) -> None:

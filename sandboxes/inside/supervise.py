@@ -135,9 +135,8 @@ def settle(ledger: Ledger, ended: str, code: int) -> dict[str, Any]:
     """The cross-checks that need the whole session: canaries, exit code, tests that were started and never ended."""
     if ended == "exited" and ledger.ids is not None:
         for name in ledger.placed:
-            told = ledger.told.get(name)
-            if told == "passed" or (told == "skipped" and name != ledger.placed[-1]):
-                ledger.forge("a test that must fail was reported as " + told)
+            if ledger.told.get(name) == "passed":  # a conftest may honestly skip it; a skip never helps a forger
+                ledger.forge("a test that must fail was reported as passed")
         if ledger.finish is None:
             ended = "died"
         elif code != ledger.finish:

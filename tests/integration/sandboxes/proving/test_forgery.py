@@ -155,6 +155,36 @@ for fd in os.listdir(parent + "/fd"):
 """ + CALC,
     "fills the output": "import os\nwhile True:\n    os.write(1, b'x' * 65536)\n",
     "gobbles memory": "hold = []\nwhile True:\n    hold.append(bytearray(64 << 20))\n",
+    "patched unittest": """\
+import unittest.case
+unittest.case.TestCase.run = lambda self, result=None: None
+""" + CALC.replace("a - b", "a + b"),
+    "patched and put back": """\
+import _pytest.python
+_true = _pytest.python.Function.runtest
+def fake(self):
+    if self.name == "test_zero":
+        _pytest.python.Function.runtest = _true
+_pytest.python.Function.runtest = fake
+""" + CALC,
+    "hooks by a plugin": """\
+import gc
+from _pytest.config import PytestPluginManager
+class Forger:
+    def pytest_pyfunc_call(self, pyfuncitem):
+        return True
+for thing in gc.get_objects():
+    if isinstance(thing, PytestPluginManager):
+        thing.register(Forger(), "forger")
+""" + CALC,
+    "swallows assertions": """\
+import builtins
+class Quiet(AssertionError):
+    def __new__(cls, *args):
+        import pytest
+        return pytest.skip.Exception("later")
+builtins.AssertionError = Quiet
+""" + CALC,
     "traces": """\
 import sys
 def tracer(frame, event, arg):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nightshift.daemon.kit.git import BareRepo
-from nightshift.daemon.model import Case, Judgement, Patch
+from nightshift.daemon.model import Case, Diagnosis, Frame, Judgement, Patch
 from nightshift.sandboxes.reproduce import SandboxReproducer
 from nightshift.sandboxes.tester import GateTester, PatchPolicy
 
@@ -190,3 +190,121 @@ def test_a_tight_policy_is_obeyed(sandboxes, red, history) -> None:
     case = red()
     strict = GateTester(sandboxes, policy=PatchPolicy(allow=("docs/*",)))
     assert strict.judge(case, patch(history, {"shop/cart.py": FIXED}), quiet).failed == "policy"
+
+
+def test_a_synthesised_reproduction_judges_patches(tester, reproducer, history) -> None:
+    history.commit({"shop/__init__.py": "", "shop/cart.py": CART})
+    values = (("prices", "{'a': 1}"), ("names", "['a', 'b']"), ("result", "1"), ("name", "'b'"))
+    frame = Frame(path="shop/cart.py", line=4, function="total", locals=values)
+    case = history.case(diagnosis=Diagnosis(exception="KeyError", message="'b'", frames=(frame,)))
+    made = reproducer.reproduce(case, quiet)
+    assert made.kind == "synthesised", made.reason
+    case = replace(case, reproduction=made)
+    verdict = tester.judge(case, patch(history, {"shop/cart.py": FIXED}), quiet)
+    assert verdict.judgement is Judgement.ACCEPTED, verdict
+    assert "test_nightshift" not in verdict.patch.diff
+    moved = CART.replace("result = 0", "result = {}['b']")
+    assert tester.judge(case, patch(history, {"shop/cart.py": moved}), quiet).failed == "reproduction"
+
+
+def test_a_new_function_with_its_own_failing_test(tester, red, history) -> None:
+    case = red()
+    own = {"shop/cart.py": FIXED, "tests/test_own.py": "def test_own():\n    assert 0\n"}
+    assert "own tests fail" in tester.judge(case, patch(history, own), quiet).reason
+
+
+def test_a_conftest_that_skips_strangers_is_no_forgery(tester, red, history) -> None:
+    conftest = """\
+import pytest
+
+def pytest_runtest_setup(item):
+    if not hasattr(item, "cls"):
+        pytest.skip("not one of ours")
+
+@pytest.fixture(autouse=True)
+def noisy(request, tmp_path):
+    yield
+"""
+    case = red({**SHOP, "conftest.py": conftest})
+    verdict = tester.judge(case, patch(history, {"shop/cart.py": FIXED}), quiet)
+    assert verdict.judgement is Judgement.ACCEPTED, verdict
+
+
+def test_fixtures_classes_and_capture_work_as_ever(tester, red, history) -> None:
+    suite = """\
+import sys, unittest
+import pytest
+from shop.cart import total
+
+@pytest.fixture(scope="module")
+def prices():
+    yield {"a": 1}
+
+class TestCart:
+    def test_a(self, prices, capsys, monkeypatch):
+        monkeypatch.setattr("builtins.input", lambda: "x")
+        print("hello")
+        assert capsys.readouterr().out == "hello\\n"
+        assert total(prices, ["a", "zz"]) == 1
+
+class Old(unittest.TestCase):
+    def setUp(self):
+        self.x = 1
+
+    def test_x(self):
+        for n in range(2):
+            with self.subTest(n=n):
+                self.assertEqual(total({"a": n}, ["a", "zz"]), n)
+
+    @unittest.expectedFailure
+    def test_y(self):
+        self.assertEqual(self.x, 2)
+
+    @unittest.skip("later")
+    def test_z(self):
+        pass
+
+@pytest.mark.xfail
+def test_known():
+    assert 0
+
+@pytest.mark.filterwarnings("error")
+def test_quiet():
+    pass
+"""
+    case = red({**SHOP, "tests/test_more.py": suite})
+    statuses = {test.rpartition("::")[2]: status for test, status in case.reproduction.baseline.items()}
+    assert (statuses["test_y"], statuses["test_z"], statuses["test_known"]) == ("skipped", "skipped", "skipped")
+    verdict = tester.judge(case, patch(history, {"shop/cart.py": FIXED}), quiet)
+    assert verdict.judgement is Judgement.ACCEPTED, verdict
+
+
+def test_a_sandbox_killed_from_outside_is_tried_again(sandboxes, red, history) -> None:
+    case = red({"run.sh": "exit 3\n"}, check="sh run.sh")
+    killer = KillsTheFirst(sandboxes)
+    verdict = GateTester(killer, timeout_s=30).judge(case, patch(history, {"run.sh": "sleep 0.2; exit 0\n"}), quiet)
+    assert verdict.judgement in (Judgement.ACCEPTED, Judgement.UNJUDGED), verdict
+    assert killer.killed
+
+
+class KillsTheFirst:
+    """The real engine, but the first sandbox is closed under its user's hands."""
+
+    def __init__(self, real) -> None:
+        self.real, self.name, self.killed = real, real.name, False
+
+    def open(self, spec):
+        box = self.real.open(spec)
+        if not self.killed:
+            self.killed = True
+            put = box.put
+
+            def put_and_die(tar, *, to="/sandbox"):
+                put(tar, to=to)
+                box.close()
+
+            box.put = put_and_die
+        return box
+
+    def prewarm(self, spec, count) -> None:
+        """Not wanted here."""
