@@ -16,7 +16,7 @@ from nightshift.sandboxes.tester import GateTester
 
 from .conftest import FIX
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 LOOKUP = "    return PRICES[name]"
 
