@@ -21,6 +21,8 @@ from nightshift.daemon.reports.slack import Settings as Slack
 from nightshift.daemon.reports.webhook import Settings as Webhook
 from nightshift.fixers.all_fixers import FIXERS
 from nightshift.fixers.model.fixer import Settings as Model
+from nightshift.fixers.revert import Settings as Revert
+from nightshift.fixers.templates.fixer import Settings as Templates
 from nightshift.monitors.alertmanager import Settings as Alertmanager
 from nightshift.monitors.docker import Settings as Docker
 from nightshift.monitors.kubernetes import Settings as Kubernetes
@@ -52,6 +54,8 @@ class FixersSettings(_Section):
 
     order: tuple[str, ...] = ("revert", "templates")
     """Which fixers draft, in this order."""
+    revert: Revert = Revert()
+    templates: Templates = Templates()
     model: Model | None = None
     """The fixer `model`; it also has to stand in `order`."""
 
