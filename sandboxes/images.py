@@ -54,11 +54,6 @@ BASE_ENV: Mapping[str, str] = {
 }
 
 
-# A development dependency of ours brings a pytest plugin that can't load without a package nobody needs; it must
-# not stop the pytest of what is healed. Harmless where it isn't installed, and only set for our own environment.
-_OWN_ENV = {"PYTEST_ADDOPTS": "-p no:kmock"}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
     """A Python as the host has it: the path it is called by and the prefixes it lives in (unresolved)."""
@@ -144,7 +139,7 @@ def host_layout(python: str = "") -> Layout:
     files = [(name, 0o644, text) for name, text in _FILES.items()]
     files += [(f"{SHIMS}/{name}".lstrip("/"), 0o755, text) for name, text in shims.items()]
     path = [SHIMS] * bool(shims) + [os.path.dirname(asked.executable), "/usr/local/bin", "/usr/bin", "/bin"]
-    env = {**BASE_ENV, **({} if python else _OWN_ENV), "PATH": ":".join(dict.fromkeys(path))}
+    env = {**BASE_ENV, "PATH": ":".join(dict.fromkeys(path))}
     return Layout(binds=tuple(binds), links=tuple(sorted(links.items())), files=tuple(files),
                   dirs=(*_DIRS, *_targets(binds)), env=tuple(sorted(env.items())))  # fmt: skip
 
