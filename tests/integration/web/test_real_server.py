@@ -120,6 +120,18 @@ def test_the_command_line_passes_refusals_on(config, api, capsys):
     assert "no mission 'nope'" in capsys.readouterr().err
 
 
+def test_the_command_line_runs_runbooks(config, api, capsys):
+    assert main(["runbook", "run", "restart", "-c", str(config), "-p", "container=shop", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "run-1: done\n"
+    assert (api.runs["run-1"]["params"], api.runs["run-1"]["dry_run"]) == ({"container": "shop"}, True)
+    assert main(["runbook", "run", "restart", "-c", str(config), "-p", "container=shop", "--no-wait"]) == 0
+    assert capsys.readouterr().out == "run-2\n"
+    assert main(["runbook", "run", "restart", "-c", str(config)]) == 1
+    assert "container" in capsys.readouterr().err
+    assert main(["runbook", "run", "nope", "-c", str(config)]) == 1
+    assert "no runbook 'nope'" in capsys.readouterr().err
+
+
 def test_a_wrong_token_is_told(config, api, capsys):
     (config.parent / "token").write_text("wrong-token-wrong-token")
     assert main(["approve", "mis-abcd", "-c", str(config)]) == 1
