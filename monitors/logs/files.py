@@ -7,12 +7,9 @@
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import logging
 import math
 import os
-import re
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +17,7 @@ from dataclasses import dataclass, field
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.model import Signal
+from nightshift.monitors.logs.descriptors import Descriptors
 from nightshift.monitors.logs.group import Grouper
 from nightshift.monitors.logs.identity import (
     Mark,
@@ -33,6 +31,7 @@ from nightshift.monitors.logs.identity import (
     read_head,
     same_head,
 )
+from nightshift.monitors.logs.patterns import Matcher
 from nightshift.monitors.logs.scan import Prefilter, Scanner
 from nightshift.monitors.logs.settings import LogFile, Settings
 from nightshift.monitors.logs.tail import Replaced, Tail
@@ -64,9 +63,9 @@ class Files:
         self._settings, self._clock = settings, clock
         self._prefilter = Prefilter(errors=settings.errors)
         self._buffer = bytearray(settings.line_bytes + settings.read_bytes)
-        self._rules = [(_matcher(os.path.abspath(f.path)), f) for f in settings.files]
+        self._rules = [(Matcher(os.path.abspath(f.path)), f) for f in settings.files]
         self._places: dict[str, Place] = {}
-        self._open: OrderedDict[Tail, None] = OrderedDict()
+        self._files = Descriptors(settings.open_files)
         self._saved: dict[str, str] = {}
         self._patterns: set[str] = set()
         self._unreadable: set[str] = set()
@@ -251,7 +250,7 @@ class Files:
         scanner = Scanner(grouper, self._prefilter, position=mark.offset, line_bytes=self._settings.line_bytes)
         tail = Tail(place.path, mark, scanner, self._settings, self._clock.monotonic())
         place.known.append((mark.inode, mark.head))
-        self._hold(tail, fd)
+        self._files.hold(tail, fd)
         self.busy[tail] = place
         return tail
 
@@ -274,7 +273,7 @@ class Files:
             place.last_ns = tail.mark.mtime_ns
             place.known.append((tail.mark.inode, tail.mark.head))
             if tail.fd is None and (fd := find_renamed(place.path, tail.mark)) is not None:
-                self._hold(tail, fd)
+                self._files.hold(tail, fd)
             place.older.append(tail)
             self.busy[tail] = place
 
@@ -294,13 +293,13 @@ class Files:
             return
         again = os.dup(tail.fd)
         copy = find_copy(place.path, tail.mark)
-        self._drop(tail)
+        self._files.drop(tail)
         if tail is not place.tail:
             os.close(again)
             tail.finish()
             return
         if copy is not None:
-            self._hold(tail, copy)
+            self._files.hold(tail, copy)
         self._retire(place)
         self._begin(place, again, seen=self._missed(place, again, tail.mark.mtime_ns))
 
@@ -358,42 +357,11 @@ class Files:
                 self.busy.pop(tail, None)
 
     def _read(self, place: Place, tail: Tail) -> bool:
-        fd = self._descriptor(place, tail)
+        fd = self._files.of(tail)
         if fd is None or not tail.read(fd, self._buffer, self._clock.monotonic()):
             return False
         self._stir(place)
         return True
-
-    def _descriptor(self, place: Place, tail: Tail) -> int | None:
-        if tail.fd is not None:
-            if tail in self._open:
-                self._open.move_to_end(tail)
-            return tail.fd
-        fd = open_regular(place.path) if tail is place.tail else None
-        if fd is None:
-            return None
-        now = os.fstat(fd)
-        if not tail.is_file(now.st_dev, now.st_ino):
-            os.close(fd)
-            return None
-        self._hold(tail, fd)
-        return fd
-
-    def _hold(self, tail: Tail, fd: int) -> None:
-        """Keep a descriptor; the one unused for longest is given up when there are too many."""
-        self._drop(tail)
-        tail.fd = fd
-        self._open[tail] = None
-        if len(self._open) > self._settings.open_files:
-            spare = next((t for t in self._open if not t.pinned and t is not tail), None)
-            if spare is not None:
-                self._drop(spare)
-
-    def _drop(self, tail: Tail) -> None:
-        self._open.pop(tail, None)
-        if tail.fd is not None:
-            os.close(tail.fd)
-            tail.fd = None
 
     def settle(self) -> None:
         """Close what silence has ended; let go of older generations that stay silent."""
@@ -413,7 +381,7 @@ class Files:
             return
         tail.finish()
         if tail.calm:
-            self._drop(tail)
+            self._files.drop(tail)
             place.older.remove(tail)
             self._stir(place)
 
@@ -432,8 +400,7 @@ class Files:
 
     def close(self) -> None:
         """Give all descriptors back."""
-        for tail in list(self._open):
-            self._drop(tail)
+        self._files.close()
 
 
 def _still_there(path: str, status: os.stat_result) -> bool:
@@ -442,26 +409,3 @@ def _still_there(path: str, status: os.stat_result) -> bool:
     except OSError:
         return False
     return (now.st_dev, now.st_ino) == (status.st_dev, status.st_ino)
-
-
-class _Matcher:
-    """Whether a path matches a pattern the way `glob` would list it."""
-
-    def __init__(self, pattern: str) -> None:
-        self._plain = None if glob.has_magic(pattern) else pattern
-        parts = []
-        for part in pattern.split("/"):
-            hidden = "" if part[:1] not in ("*", "?", "[") else r"(?!\.)"
-            parts.append(f"(?:{hidden}[^/]+/)*" if part == "**" else hidden + _translated(part) + "/")
-        self._pattern = re.compile("".join(parts).removesuffix("/") + r"\Z", re.DOTALL)
-
-    def __call__(self, path: str) -> bool:
-        return path == self._plain if self._plain is not None else self._pattern.match(path) is not None
-
-
-def _translated(part: str) -> str:
-    return fnmatch.translate(part).removeprefix("(?s:")[:-3].replace(".*", "[^/]*")
-
-
-def _matcher(pattern: str) -> _Matcher:
-    return _Matcher(pattern)

@@ -43,15 +43,24 @@ def load_marks(text: str) -> tuple[Mark | None, list[Mark]]:
     return (Mark(**data) if data else None), older
 
 
-def read_head(fd: int, size: int = HEAD_BYTES) -> str:
-    """Length and hash of a file's first bytes (at most `size`)."""
-    data = os.pread(fd, size, 0)
+def head_of(data: bytes) -> str:
+    """Length and hash of a file's first bytes."""
     return f"{len(data)}:{hashlib.sha256(data).hexdigest()[:16]}"
+
+
+def begins(data: bytes, head: str) -> bool:
+    """Whether a file's first bytes (at least as many as `head` covers) are those `head` was taken of."""
+    return head_of(data[: int(head.partition(":")[0])]) == head
+
+
+def read_head(fd: int) -> str:
+    """The head of an open file."""
+    return head_of(os.pread(fd, HEAD_BYTES, 0))
 
 
 def same_head(fd: int, head: str) -> bool:
     """Whether a file still begins as it did when `head` was taken, however much it has grown."""
-    return read_head(fd, int(head.partition(":")[0])) == head
+    return begins(os.pread(fd, HEAD_BYTES, 0), head)
 
 
 def open_regular(path: str) -> int | None:

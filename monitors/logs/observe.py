@@ -6,37 +6,19 @@ an explicit filter is a must. Where the kernel refuses (watch limits), the monit
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from nightshift.monitors.logs.patterns import roots
+
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
     from watchdog.observers.api import ObservedWatch
 
 _log = logging.getLogger(__name__)
-
-
-def root_of(pattern: str) -> tuple[str, bool]:
-    """The deepest folder of a pattern without wildcards, and whether folders below it matter too."""
-    folder = os.path.dirname(pattern)
-    recursive = False
-    while glob.has_magic(folder):
-        folder, recursive = os.path.dirname(folder), True
-    return folder, recursive
-
-
-def roots(patterns: Iterable[str]) -> dict[str, bool]:
-    """Distinct folders to watch → recursive; folders inside a recursively watched one are left out."""
-    wanted: dict[str, bool] = {}
-    for folder, recursive in map(root_of, patterns):
-        wanted[folder] = wanted.get(folder, False) or recursive
-    deep = [folder for folder, recursive in wanted.items() if recursive]
-    inside = {f for f in wanted for d in deep if f != d and f.startswith(d.rstrip("/") + "/")}
-    return {folder: recursive for folder, recursive in wanted.items() if folder not in inside}
 
 
 class Watches:

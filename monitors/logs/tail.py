@@ -6,7 +6,7 @@ import math
 import os
 from dataclasses import replace
 
-from nightshift.monitors.logs.identity import HEAD_BYTES, Mark, read_head, same_head
+from nightshift.monitors.logs.identity import HEAD_BYTES, Mark, begins, head_of
 from nightshift.monitors.logs.scan import Scanner
 from nightshift.monitors.logs.settings import Settings
 
@@ -50,19 +50,17 @@ class Tail:
             raise Replaced(self.path)  # written and emptied again, unseen
         with memoryview(buffer) as whole, whole[kept : kept + self._settings.read_bytes] as room:
             got = os.preadv(fd, [room], at)
+            first = bytes(room[: min(got, max(0, HEAD_BYTES - at))])
         # After the read, not before it: the bytes belong to this generation only if its head still stands now.
-        if not same_head(fd, self._mark.head):
+        head = os.pread(fd, HEAD_BYTES, 0)
+        if not begins(head, self._mark.head) or not head.startswith(first, min(at, HEAD_BYTES)):
             raise Replaced(self.path)
-        self._mark = replace(self._mark, mtime_ns=status.st_mtime_ns, head=self._grown_head(fd))
+        self._mark = replace(self._mark, mtime_ns=status.st_mtime_ns, head=head_of(head))
         if got:
             buffer[:kept] = scanner.carry
             scanner.scan(buffer, kept + got)
             self.grown_s = now_s
         return got
-
-    def _grown_head(self, fd: int) -> str:
-        known = self._mark.head
-        return known if known.startswith(f"{HEAD_BYTES}:") else read_head(fd)
 
     def due_s(self) -> float:
         """The monotonic time at which silence closes something; infinite when nothing is open."""

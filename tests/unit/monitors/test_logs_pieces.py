@@ -1,6 +1,7 @@
 """However the bytes arrive, and however long a line is, the signals are the same."""
 
 import io
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ def signals(data, cuts):
     grouper = Grouper(service="s", source="x", identity="i", clock=ManualClock(), labels={})
     scanner = Scanner(grouper, Prefilter(), position=0, line_bytes=LINE_BYTES)
     edges = [0, *sorted({c % (len(data) + 1) for c in cuts}), len(data)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         assert scanner.read_at() == start
         buffer = bytearray(scanner.carry + data[start:stop] + b"rubbish from an earlier read\n")
         scanner.scan(buffer, len(scanner.carry) + stop - start)

@@ -63,8 +63,13 @@ def test_a_chain_is_one_signal_about_the_last_exception_and_names_the_cause():
     assert functions(signal) == ["handle"] and signal.labels["cause"] == "KeyError: 'tea'"
 
 
-@pytest.mark.parametrize("marker", ["During handling of the above exception, another exception occurred:",
-                                    "The above exception was the direct cause of the following exception:"])  # fmt: skip
+@pytest.mark.parametrize(
+    "marker",
+    [
+        "During handling of the above exception, another exception occurred:",
+        "The above exception was the direct cause of the following exception:",
+    ],
+)
 def test_frames_of_the_cause_stand_in_when_the_last_exception_has_none_of_the_service(marker):
     text = f"""{PLAIN}
 {marker}
@@ -250,9 +255,9 @@ def test_structlogs_structure_brings_the_locals(tmp_path):
 
 
 def test_structlogs_groups(tmp_path):
-    code = "def g():\n    x = 5\n    {}['leaf']\ndef f(n):\n    es = []\n    for h in (g, lambda: 1/0):\n        try: h()\n"
-    signal = only(structlogged(code + "        except Exception as e: es.append(e)\n    raise ExceptionGroup('m', es)\n",
-                               tmp_path))  # fmt: skip
+    code = "def g():\n    x = 5\n    {}['leaf']\ndef f(n):\n    es = []\n    for h in (g, lambda: 1/0):\n"
+    code += "        try: h()\n        except Exception as e: es.append(e)\n    raise ExceptionGroup('m', es)\n"
+    signal = only(structlogged(code, tmp_path))
     assert (signal.exception, functions(signal)[-1]) == ("KeyError", "g")
     assert dict(signal.frames[-1].locals)["x"] == "5"
 
@@ -281,7 +286,8 @@ def test_error_lines_are_signals_only_when_asked_for_and_not_beside_their_traceb
 
 
 HOSTILE = [
-    b"\0" * 5000, bytes(range(256)) * 40, HEADER.encode() + b"\n" + b"\xff\xfe\n" * 500, b'{"exc_type": ' * 5000 + b"\n",
+    b"\0" * 5000, bytes(range(256)) * 40, HEADER.encode() + b"\n" + b"\xff\xfe\n" * 500,
+    b'{"exc_type": ' * 5000 + b"\n",
     b'{"exception": [{"exc_type": null, "frames": [1, null, {"lineno": "x", "locals": 3}], "exceptions": [3]}]}\n',
     b'{"exception": {"values": [1, null, {"stacktrace": {"frames": [[], {"lineno": 1e99}]}}]}}\n',
     b'{"stacktrace": 1, "ts": 1e308, "time": true, "timestamp": "9999-99-99T99:99:99Z"}\n',
