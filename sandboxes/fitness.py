@@ -48,7 +48,7 @@ def unfit(run: TestRun, modules: Collection[str]) -> str:
         if run.ended == "died" and run.bad:
             return ""
         return _ENDED.get(run.ended, f"the check {run.ended}")
-    if run.ids is None:
+    if run.count is None:
         return _uncollected(run)
     if not run.statuses:
         return "the check has no tests"

@@ -6,8 +6,10 @@ runs as a shell line and is judged by its exit code. How evidence is guarded: do
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +20,7 @@ from nightshift.daemon.ports import EnvironmentBroke, Finished, Sandbox
 from nightshift.sandboxes.inside import source
 
 _OWN_ARGS = ("--continue-on-collection-errors", "--maxfail=0", "-o", "cache_dir=/tmp/nightshift-pytest-cache")
-_SPARE_S, _TAIL = 10.0, 16384
+_SPARE_S, _TAIL, _UNPACKED = 10.0, 16384, 256 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,7 @@ class TestRun:
     `ended`: exited | stopped (pytest was interrupted) | died (left without finishing) | timeout | output | oom |
     killed | uncompiled (`syntax` says where). `statuses` maps ids to what they did, worst of all repetitions; a
     module that could not be collected stands under its own id as ``error``, those that could are in `collected`.
+    `count` is how many tests were collected, None when pytest did not get that far.
     `forged` lists contradictions in the evidence; `equal` (path, class) what claims to equal anything, `tampered`
     (path, name) what of the test machinery was replaced by code of the tree.
     For a plain check there are no ids, only `code`.
@@ -51,7 +54,7 @@ class TestRun:
     statuses: Mapping[str, TestStatus] = field(default_factory=dict)
     failures: Mapping[str, Failure] = field(default_factory=dict)
     collected: frozenset[str] = frozenset()
-    ids: tuple[str, ...] | None = None
+    count: int | None = None
     forged: tuple[str, ...] = ()
     equal: tuple[tuple[str, str], ...] = ()
     tampered: tuple[tuple[str, str], ...] = ()
@@ -137,16 +140,21 @@ def _read(done: Finished, nonce: str) -> TestRun:
         if done.code in (126, 127) and done.ended == "exited":
             raise EnvironmentBroke(f"the sandbox has no such interpreter: {tail.strip()[-300:]}")
         return TestRun(pytest=True, ended=ended, code=done.code, tail=tail, duration_s=done.duration_s)
-    return _run_of(json.loads(answer), done.duration_s)
+    return _run_of(_unpack(answer), done.duration_s)
+
+
+def _unpack(answer: bytes) -> dict[str, Any]:
+    unpacker = zlib.decompressobj()
+    data: dict[str, Any] = json.loads(unpacker.decompress(base64.b64decode(answer.strip()), _UNPACKED))
+    return data
 
 
 def _run_of(data: dict[str, Any], duration_s: float) -> TestRun:
-    ids = data.get("ids")
     return TestRun(
         pytest=True, ended=data["ended"], code=data["code"], duration_s=duration_s,
         statuses={i: TestStatus(s) for i, s in data.get("statuses", {}).items()},
         failures={i: _failure(f) for i, f in data.get("failures", {}).items()},
-        collected=frozenset(data.get("collected", ())), ids=None if ids is None else tuple(ids),
+        collected=frozenset(data.get("collected", ())), count=data.get("count"),
         forged=tuple(data.get("forged", ())), equal=tuple((p, n) for p, n in data.get("equal", ())),
         tampered=tuple((p, n) for p, n in data.get("tampered", ())),
         syntax=tuple((p, n, m) for p, n, m in data.get("syntax", ())), nopytest=data.get("nopytest", ""),

@@ -157,7 +157,7 @@ def _differs(test: str, status: TestStatus, first: TestRun, second: TestRun) -> 
 
 
 def _with_collection(run: TestRun) -> TestRun:
-    return run if not run.pytest or run.ids is not None else replace(run, statuses={COLLECTION: TestStatus.ERROR})
+    return run if not run.pytest or run.count is not None else replace(run, statuses={COLLECTION: TestStatus.ERROR})
 
 
 def _explains(seen: _Seen, case: Case) -> bool:

@@ -2,11 +2,12 @@
 
 Shipped as text into a sandbox and run as ``python -I -S -c``: it imports nothing of the tree, so code under test never
 runs in it. It hides its memory and file descriptors from processes of the same user, verifies every record the
-session sends, drains (and caps) its output, enforces the time-out, and prints one line: ``<nonce> <json>``.
+session sends, drains (and caps) its output, enforces the time-out, and prints one line: ``<nonce> <packed json>``.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import hmac
@@ -16,6 +17,7 @@ import select
 import signal
 import sys
 import time
+import zlib
 from typing import Any
 
 TAIL, FAILURES, PRELUDE = (
@@ -150,7 +152,8 @@ def settle(ledger: Ledger, ended: str, code: int) -> dict[str, Any]:
         ledger.failures[ledger.running] = {"exception": "", "message": "the process " + ended + " in this test"}
     return {
         "ended": ended, "code": code, "statuses": ledger.statuses, "failures": ledger.failures,
-        "collected": ledger.collected, "ids": ledger.ids, "forged": ledger.forged, "equal": ledger.equal,
+        "collected": ledger.collected, "count": None if ledger.ids is None else len(ledger.ids),
+        "forged": ledger.forged, "equal": ledger.equal,
         "tampered": ledger.tampered,
         "pytest": ledger.pytest, "nopytest": ledger.nopytest, "finish": ledger.finish,
     }  # fmt: skip
@@ -267,7 +270,8 @@ def main() -> int:
     else:
         answer = _session(orders)
     answer["duration_s"] = round(time.monotonic() - began, 4)
-    sys.stdout.write(f"\n{orders['nonce']} {json.dumps(answer)}\n")
+    packed = base64.b64encode(zlib.compress(json.dumps(answer).encode())).decode()
+    sys.stdout.write(f"\n{orders['nonce']} {packed}\n")
     sys.stdout.flush()
     return 0
 

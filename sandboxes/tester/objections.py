@@ -40,7 +40,7 @@ def _untrustworthy(trial: Trial, run: TestRun) -> str:
         return f"the evidence contradicts itself: {run.forged[0]}"
     if run.nopytest:
         return f"pytest can't be imported any more: {run.nopytest}"
-    if run.ids is None or not run.finished:
+    if run.count is None or not run.finished:
         return f"pytest ended with {run.code} before it had collected the tests"
     for path, name in run.tampered:
         if path in trial.sources or path.startswith(("<", "?")):

@@ -272,3 +272,30 @@ def test_bench_tells_red_from_green_across_history(reproducer, history) -> None:
     assert bench.red(gone) is None
     with bench.open(good) as box:
         assert b"prices.get" in box.get(["/sandbox/shop/cart.py"])["/sandbox/shop/cart.py"]
+
+
+def test_a_large_suite_fits_into_the_answer(reproducer, history) -> None:
+    text = "import pytest\n\n@pytest.mark.parametrize('n', range(6000))\ndef test_with_a_long_name_" + "x" * 200
+    history.commit({"test_a.py": text + "(n):\n    assert n\n"})
+    made = reproduce(reproducer, history.case("python -m pytest -q"))
+    assert len(made.baseline) == 6000
+    assert len(made.failing) == 1
+
+
+def test_warnings_as_errors_do_not_hit_the_harness(reproducer, history) -> None:
+    history.commit(
+        shop(**{"pytest.ini": "[pytest]\nfilterwarnings = error\naddopts = --strict-markers -p no:cacheprovider\n"})
+    )
+    assert len(reproduce(reproducer, history.case("python -m pytest -q")).failing) == 1
+
+
+def test_an_interpreter_that_does_not_exist(reproducer, history) -> None:
+    history.commit(shop())
+    with pytest.raises(EnvironmentBroke, match="interpreter"):
+        reproduce(reproducer, history.case("python3.99 -m pytest -q"))
+
+
+def test_bare_pytest_and_flags_before_it(reproducer, history) -> None:
+    history.commit(shop(**{"tests/conftest.py": "", "pytest.ini": "[pytest]\npythonpath = .\n"}))
+    for check in ("pytest -q tests", "LEVEL=1 python -W error -m pytest -k unknown tests/test_cart.py"):
+        assert len(reproduce(reproducer, history.case(check)).failing) == 1

@@ -10,8 +10,7 @@ RED, GREEN = TestStatus.FAILED, TestStatus.PASSED
 
 
 def run(**statuses: TestStatus) -> TestRun:
-    ids = tuple(statuses)
-    return TestRun(pytest=True, ended="exited", code=1, statuses=statuses, ids=ids, finished=True)
+    return TestRun(pytest=True, ended="exited", code=1, statuses=statuses, count=len(statuses), finished=True)
 
 
 def seen(first: TestRun, second: TestRun):
