@@ -134,7 +134,8 @@ def _indirect(source: Source, lines: Mapping[int, float]) -> dict[ast.stmt, floa
                 found[node] = best * _INDIRECT
         elif isinstance(node, (ast.Name, ast.Attribute)):
             name = node.id if isinstance(node, ast.Name) else node.attr
-            named[name] = max(named.get(name, 0.0), lines.get(node.lineno, 0.0))
+            suspicion = max(lines.get(node.lineno, 0.0), _default_suspicion(source, node, lines))
+            named[name] = max(named.get(name, 0.0), suspicion)
     for holder in ast.walk(source.tree):
         if isinstance(holder, (ast.Module, ast.ClassDef)):
             for statement in holder.body:
@@ -143,6 +144,15 @@ def _indirect(source: Source, lines: Mapping[int, float]) -> dict[ast.stmt, floa
                     best = max((named.get(getattr(t, "id", ""), 0.0) for t in targets), default=0.0)
                     found[statement] = best * _INDIRECT
     return found
+
+
+def _default_suspicion(source: Source, node: ast.AST, lines: Mapping[int, float]) -> float:
+    """Of a name in the defaults of a function: that of the function's lines."""
+    function = source.statement(node)
+    if not isinstance(function, Function) or not _is_default(source, node, function):
+        return 0.0
+    inside = range(function.lineno, (function.end_lineno or function.lineno) + 1)
+    return max((lines.get(n, 0.0) for n in inside), default=0.0)
 
 
 def pairs(partial: Sequence[tuple[Candidate, float]], pool: Sequence[Candidate], limit: int) -> list[Candidate]:

@@ -9,6 +9,9 @@ from nightshift.fixers.templates import lines
 from nightshift.fixers.templates.site import Site, own_nodes
 from nightshift.fixers.templates.source import Edit
 
+FALLBACKS = ("default", "fallback", "otherwise", "missing")
+"""Words in a parameter's name that say what it is for."""
+
 
 def leaves(site: Site, node: ast.AST) -> list[tuple[str, float]]:
     """Ways to leave: continue in loops, else the values this function or functions in general return."""
@@ -21,6 +24,9 @@ def leaves(site: Site, node: ast.AST) -> list[tuple[str, float]]:
     for inner in own_nodes(function):
         if isinstance(inner, ast.Return) and isinstance(inner.value, (ast.Constant, ast.List, ast.Dict, ast.Tuple)):
             found.setdefault(f"return {site.text(inner.value)}", 0.6)
+    for argument in [*function.args.args, *function.args.kwonlyargs]:
+        if any(word in argument.arg for word in FALLBACKS):
+            found[f"return {argument.arg}"] = 0.9
     kind = ast.unparse(function.returns) if function.returns else ""
     typed = {
         "int": "0",

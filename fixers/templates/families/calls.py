@@ -253,6 +253,17 @@ def _wrap(site: Site) -> Iterator[Edit]:
         yield from site.replace(f"[{text}]", "wrap", base * 0.2)
 
 
+def _concat(site: Site, names: list[str], known: dict[str, set[str]], base: float) -> Iterator[Edit]:
+    """`e + v[k:]` for the containers and indexes of the function."""
+    if not isinstance(site.parent, (ast.Return, ast.Assign)):
+        return
+    containers = [n for n in names if "container" in known.get(n, set())][:4]
+    indexes = [n for n in names if known.get(n, set()) & {"index", "arithmetic"} and n not in containers][:4]
+    for container in containers:
+        for index in indexes:
+            yield from site.replace(f"{operand(site.text())} + {container}[{index}:]", "extend", 0.3 * base)
+
+
 def _extend(site: Site) -> Iterator[Edit]:
     """`e op v` with names in scope, `max(e, v)`, `min(e, v)`."""
     node, parent = site.node, site.parent
@@ -276,6 +287,7 @@ def _extend(site: Site) -> Iterator[Edit]:
             yield from site.replace(f"{operand(text, 12)} {symbol} {name}", "extend", weight * fade)
         yield from site.replace(f"max({text}, {name})", "wrap-limit", 0.22 * fade)
         yield from site.replace(f"min({text}, {name})", "wrap-limit", 0.22 * fade)
+    yield from _concat(site, names, known, base)
     for limit in ("max({}, 0)", "max({}, 1)", "min({}, 0)", "min({}, 1)"):
         yield from site.replace(limit.format(text), "wrap-limit", 0.25 * base if "max" in limit else 0.12 * base)
     for symbol in (

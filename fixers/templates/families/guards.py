@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from nightshift.fixers.templates import lines
 from nightshift.fixers.templates.families.conversions import bad_bytes, bad_value, wrong_type
-from nightshift.fixers.templates.families.unknown import unknown_attribute, unknown_name
+from nightshift.fixers.templates.families.unknown import misspelt_key, unknown_attribute, unknown_name
 from nightshift.fixers.templates.site import Clue, Site, is_load, local_names, operand, short
 from nightshift.fixers.templates.source import Edit
-from nightshift.fixers.templates.ways_around import guard, leaves, only_if
+from nightshift.fixers.templates.ways_around import FALLBACKS, guard, leaves, only_if
 
 
 def edits(site: Site) -> Iterator[Edit]:
@@ -40,7 +40,8 @@ def _missing_key(site: Site, _: Clue) -> Iterator[Edit]:
             for default, weight in options:
                 yield from site.replace(f"{base}.get({key}{default})", "guard", 1.2 * weight)
             for name in local_names(site)[:6]:
-                yield from site.replace(f"{base}.get({key}, {name})", "guard", 0.4)
+                meant = any(word in name for word in FALLBACKS)
+                yield from site.replace(f"{base}.get({key}, {name})", "guard", 1.3 if meant else 0.4)
             for default in ("[]", "{}", "0", "set()"):
                 yield from site.replace(f"{base}.setdefault({key}, {default})", "guard", 0.6)
         yield from guard(site, f"{operand(key, 7)} not in {base}", 0.7)
@@ -204,7 +205,7 @@ def _swallow(site: Site, exception: str) -> Iterator[Edit]:
 
 
 _BY_EXCEPTION = {
-    "KeyError": (_missing_key,),
+    "KeyError": (_missing_key, misspelt_key),
     "IndexError": (_bad_index,),
     "AttributeError": (_nothing, unknown_attribute, wrong_type),
     "TypeError": (_nothing, wrong_type),

@@ -24,6 +24,8 @@ def edits(site: Site) -> Iterator[Edit]:
     if isinstance(value, bool):
         yield from site.replace(str(not value), TEMPLATE, 0.9)
         yield from site.replace("None", TEMPLATE, 0.25)
+        if isinstance(site.parent, ast.Assign) and isinstance(site.parent.targets[0], (ast.Name, ast.Attribute)):
+            yield from site.replace(f"not {site.text(site.parent.targets[0])}", "condition-negate", 0.5)
     elif isinstance(value, int):
         yield from _integers(site, value)
     elif isinstance(value, float):

@@ -72,6 +72,7 @@ def _change(site: Site, node: ast.stmt) -> Iterator[Edit]:
             yield from lines.swap_statement(site, node, f"{target} {symbol} {value}", "insert-collect", weight)
         yield from lines.swap_statement(site, node, f"return {value}", "insert-return", 0.25)
         if isinstance(node.targets[0], ast.Subscript):
+            yield from _gather(site, node, node.targets[0])
             code = f"{site.text(node.targets[0].value)}.setdefault({site.text(node.targets[0].slice)}, {value})"
             yield from lines.swap_statement(site, node, code, "insert-collect", 0.3)
     elif isinstance(node, ast.Continue):
@@ -80,6 +81,19 @@ def _change(site: Site, node: ast.stmt) -> Iterator[Edit]:
         yield from lines.swap_statement(site, node, "continue", "statement", 0.6)
     elif isinstance(node, ast.Return):
         yield from _returns(site, node)
+
+
+def _gather(site: Site, node: ast.Assign, target: ast.Subscript) -> Iterator[Edit]:
+    """`d[k] = [v]` where every value of `k` was to be kept or counted."""
+    base, key, value = site.text(target.value), site.text(target.slice), site.text(node.value)
+    codes = [(f"{base}.setdefault({key}, []).append({value})", 0.3)]
+    if isinstance(node.value, (ast.List, ast.Set)) and len(node.value.elts) == 1:
+        method, empty = ("append", "[]") if isinstance(node.value, ast.List) else ("add", "set()")
+        codes = [(f"{base}.setdefault({key}, {empty}).{method}({site.text(node.value.elts[0])})", 0.6)]
+    elif isinstance(node.value, ast.Constant):
+        codes = [(f"{base}[{key}] = {base}.get({key}, 0) + {value}", 0.5)]
+    for code, weight in codes:
+        yield from lines.swap_statement(site, node, code, "insert-collect", weight)
 
 
 def _returns(site: Site, node: ast.Return) -> Iterator[Edit]:

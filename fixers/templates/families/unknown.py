@@ -134,3 +134,19 @@ def unknown_attribute(site: Site, clue: Clue) -> Iterator[Edit]:
 
 def _methods(site: Site) -> list[str]:
     return [n.name for n in ast.walk(site.source.tree) if isinstance(n, Function)]
+
+
+def misspelt_key(site: Site, _: Clue) -> Iterator[Edit]:
+    """A literal key that almost is one that the file writes elsewhere."""
+    node = site.node
+    if (
+        not isinstance(node, ast.Constant)
+        or not isinstance(node.value, str)
+        or not isinstance(site.parent, ast.Subscript)
+    ):
+        return
+    strings = [n.value for n in ast.walk(site.source.tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    words = [n.arg for n in ast.walk(site.source.tree) if isinstance(n, ast.keyword) and n.arg]
+    pool = [w for w in dict.fromkeys([*strings, *words]) if w != node.value]
+    for rank, word in enumerate(difflib.get_close_matches(node.value, pool, n=5, cutoff=0.5)):
+        yield from site.replace(repr(word), "name", 1.3 / (1 + 0.2 * rank))
