@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.kit.ids import stable_id
@@ -21,39 +20,22 @@ from nightshift.monitors.logs.descriptors import Descriptors
 from nightshift.monitors.logs.group import Grouper
 from nightshift.monitors.logs.identity import (
     Mark,
-    dump_marks,
     find_copy,
     find_missed,
     find_renamed,
     last_line_start,
-    load_marks,
     open_regular,
     read_head,
     same_head,
 )
 from nightshift.monitors.logs.patterns import Matcher
+from nightshift.monitors.logs.places import Checkpoints, Place
 from nightshift.monitors.logs.scan import Prefilter, Scanner
 from nightshift.monitors.logs.settings import LogFile, Settings
 from nightshift.monitors.logs.tail import Replaced, Tail
 
 _log = logging.getLogger(__name__)
-_PREFIX = "logs:"
-_PATTERN = "logs:?"
 _DRAIN_S = 0.1
-
-
-@dataclass
-class Place:
-    """A path and the generations of it that are being read: the one there now and those rotated away."""
-
-    path: str
-    file: LogFile
-    tail: Tail | None = None
-    older: list[Tail] = field(default_factory=list)
-    marks: tuple[Mark | None, list[Mark]] | None = None
-    generation: int = 0
-    last_ns: int = 0
-    known: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=64))
 
 
 class Files:
@@ -66,8 +48,7 @@ class Files:
         self._rules = [(Matcher(os.path.abspath(f.path)), f) for f in settings.files]
         self._places: dict[str, Place] = {}
         self._files = Descriptors(settings.open_files)
-        self._saved: dict[str, str] = {}
-        self._patterns: set[str] = set()
+        self._checkpoints = Checkpoints()
         self._unreadable: set[str] = set()
         self._restless: dict[str, Place] = {}
         self._unsaved: dict[str, Place] = {}
@@ -77,52 +58,28 @@ class Files:
 
     def load(self, checkpoints: Mapping[str, str]) -> None:
         """Take up what an earlier life saved."""
-        for key, value in checkpoints.items():
-            if not key.startswith(_PREFIX):
-                continue
-            self._saved[key] = value
-            if not key.startswith(_PATTERN):
-                self._load_place(key.removeprefix(_PREFIX), value)
-
-    def _load_place(self, path: str, value: str) -> None:
-        file = self._file_of(path)
-        if file is None:
-            return
-        try:
-            marks = load_marks(value)
-        except (ValueError, TypeError, AttributeError):
-            _log.warning("the saved offset of %s can't be read; the file is taken as new", path)
-            return
-        known = [m for m in (marks[0], *marks[1]) if m is not None]
-        place = Place(path=path, file=file, marks=marks, generation=max((m.generation for m in known), default=0))
-        self._places[path] = place
+        self._places = {place.path: place for place in self._checkpoints.load(checkpoints, self._file_of)}
 
     def checkpoints(self) -> dict[str, str]:
         """Checkpoints that differ from what is saved."""
-        wanted = {f"{_PATTERN}{p}": "seen" for p in self._patterns}
-        for path, place in self._unsaved.items():
-            if place.marks is None and (place.tail or place.older or f"{_PREFIX}{path}" in self._saved):
-                marks = place.tail.mark if place.tail else None
-                wanted[f"{_PREFIX}{path}"] = dump_marks(marks, [t.mark for t in place.older])
-        return {k: v for k, v in wanted.items() if self._saved.get(k) != v}
+        return self._checkpoints.unsaved(self._unsaved.values())
 
     def saved(self, checkpoints: Mapping[str, str]) -> None:
         """The store has them."""
-        self._saved.update(checkpoints)
+        self._checkpoints.saved(checkpoints)
         self._unsaved.clear()
 
-    def seen_pattern(self, pattern: str) -> None:
+    def saw_pattern(self, pattern: str) -> None:
         """From now on files that appear under the pattern are new, also across restarts."""
-        self._patterns.add(pattern)
+        self._checkpoints.saw_pattern(pattern)
 
     def take_signals(self) -> list[Signal]:
         """What was found since the last call."""
         found: list[Signal] = []
         for place in self._restless.values():
-            for tail in (place.tail, *place.older):
-                if tail is not None and tail.scanner.grouper.out:
-                    found += tail.scanner.grouper.out
-                    tail.scanner.grouper.out = []
+            for tail in place.tails():
+                found += tail.scanner.grouper.out
+                tail.scanner.grouper.out = []
         return found
 
     def _stir(self, place: Place) -> None:
@@ -184,13 +141,11 @@ class Files:
             moved.path = place.path
             os.close(fd)
         elif not self._alias(place.path, fd):
-            skip = at_start and not self._settings.from_start and self._pattern_is_new(place.file)
+            new = self._checkpoints.is_new(os.path.abspath(place.file.path))
+            skip = at_start and new and not self._settings.from_start
             self._begin(place, fd, offset=self._end(fd) if skip else 0)
         else:
             os.close(fd)
-
-    def _pattern_is_new(self, file: LogFile) -> bool:
-        return f"{_PATTERN}{os.path.abspath(file.path)}" not in self._saved
 
     def _end(self, fd: int) -> int:
         return last_line_start(fd, os.fstat(fd).st_size, self._settings.line_bytes)
@@ -211,8 +166,8 @@ class Files:
         """The tail that reads this file already, under a name the file no longer has."""
         now = os.fstat(fd)
         for place in self._places.values():
-            for tail in (place.tail, *place.older):
-                if tail is None or not tail.is_file(now.st_dev, now.st_ino) or not same_head(fd, tail.mark.head):
+            for tail in place.tails():
+                if not tail.is_file(now.st_dev, now.st_ino) or not same_head(fd, tail.mark.head):
                     continue
                 if tail is place.tail and _still_there(place.path, now):
                     continue
@@ -350,6 +305,8 @@ class Files:
             except Replaced:
                 more = False
                 self._replaced(place, tail)
+            except FileNotFoundError:
+                more = False  # given up by `Descriptors`, then renamed: the next look finds it
             except OSError as trouble:
                 more = False
                 _log.warning("%s can't be read: %s", tail.path, trouble.strerror)

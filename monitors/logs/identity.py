@@ -31,16 +31,17 @@ class Mark:
     mtime_ns: int = 0
 
 
-def dump_marks(current: Mark | None, older: list[Mark]) -> str:
-    """A checkpoint: the file now under the path, and rotated ones that were not yet read to their end."""
-    return json.dumps({**(asdict(current) if current else {}), "older": [asdict(m) for m in older]})
+def dump_marks(current: Mark | None, older: list[Mark], generation: int) -> str:
+    """A checkpoint: the file now under the path, rotated ones not yet read to their end, and the last generation."""
+    now = asdict(current) if current else {}
+    return json.dumps({**now, "older": [asdict(m) for m in older], "last_generation": generation})
 
 
-def load_marks(text: str) -> tuple[Mark | None, list[Mark]]:
+def load_marks(text: str) -> tuple[Mark | None, list[Mark], int]:
     """A checkpoint read back. Raises ValueError, TypeError or AttributeError for text that is none."""
     data = json.loads(text)
-    older = [Mark(**one) for one in data.pop("older", [])]
-    return (Mark(**data) if data else None), older
+    older, generation = [Mark(**one) for one in data.pop("older", [])], int(data.pop("last_generation", 1))
+    return (Mark(**data) if data else None), older, generation
 
 
 def head_of(data: bytes) -> str:

@@ -88,7 +88,7 @@ class _Run:
             found = sorted(glob.iglob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]
             for path in found:
                 self.files.visit(path, at_start=first)
-            self.files.seen_pattern(pattern)
+            self.files.saw_pattern(pattern)
         while self.files.busy and not self._stop.is_set():
             self._turn()
         self._deliver(everything=True)

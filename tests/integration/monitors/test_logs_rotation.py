@@ -200,6 +200,21 @@ def test_copytruncate_that_grows_past_the_old_offset_unseen_is_another_generatio
         expect(sink, [0, 1, 2])
 
 
+def test_a_path_that_was_gone_across_a_restart_is_another_generation_even_with_the_same_inode_and_offsets(tmp_path):
+    path, sink = tmp_path / "app.log", ListSink()
+    spare = tmp_path / "spare"
+    for number in range(3):
+        with watching(monitor_of(path, from_start=True, grace_s=0, reconcile_s=0.05), sink):
+            if spare.exists():
+                os.rename(spare, path)
+            append(path, crash(number))
+            expect(sink, range(number + 1))
+            os.rename(path, spare)
+            os.truncate(spare, 0)
+            sink.wait(lambda s: '"older": []' in s.checkpoints[f"logs:{path}"] and "inode" not in str(s.checkpoints))
+    assert len(sink.signals) == 3
+
+
 def test_the_same_file_under_a_link_is_read_once(tmp_path):
     path, sink = tmp_path / "app.log", ListSink()
     path.touch()

@@ -43,8 +43,8 @@ def test_paths_match_as_glob_lists_them(pattern, path, ours):
 
 def test_marks_survive_the_store_and_rubbish_is_taken_as_new(tmp_path, caplog):
     mark = Mark(id="log-x", dev=1, inode=2, head="3:abc", generation=4, offset=5, mtime_ns=6)
-    assert load_marks(dump_marks(mark, [mark])) == (mark, [mark])
-    assert load_marks(dump_marks(None, [])) == (None, [])
+    assert load_marks(dump_marks(mark, [mark], 7)) == (mark, [mark], 7)
+    assert load_marks(dump_marks(None, [], 3)) == (None, [], 3)
     files = Files(settings(tmp_path / "a.log"), ManualClock())
     for rubbish in ("", "[]", "3", '{"x": 1}', '{"older": [3]}', "{"):
         files.load({f"logs:{tmp_path}/a.log": rubbish, "other:key": "x"})
