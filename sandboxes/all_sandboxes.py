@@ -33,8 +33,6 @@ class Settings(BaseModel):
     """Where Docker listens (``unix:///run/docker.sock``, ``tcp://…``); empty: DOCKER_HOST, else the usual sockets."""
     pull: bool = False
     """Whether an image that is not on the engine may be pulled."""
-    image: str = "host"
-    """``host``: this machine's programs and Python, read-only; else the name of an image."""
     memory_mb: int = Field(default=1024, ge=64)
     """Memory of one sandbox, swap included."""
     cpus: float = Field(default=2.0, gt=0)
@@ -46,9 +44,9 @@ class Settings(BaseModel):
     lifetime_s: float = Field(default=900.0, gt=0)
     """A sandbox ends by itself after this long."""
 
-    def spec(self, *, image: str = "", python: str = "") -> SandboxSpec:
+    def spec(self, *, image: str = "host", python: str = "") -> SandboxSpec:
         """A sandbox spec with these limits."""
-        return SandboxSpec(image=image or self.image, python=python, memory_mb=self.memory_mb, cpus=self.cpus,
+        return SandboxSpec(image=image, python=python, memory_mb=self.memory_mb, cpus=self.cpus,
                            pids=self.pids, work_mb=self.work_mb, lifetime_s=self.lifetime_s)  # fmt: skip
 
 

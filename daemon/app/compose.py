@@ -26,7 +26,7 @@ def sandboxes(config: Config) -> LateSandboxes:
 
         return engine(config.sandbox)
 
-    return LateSandboxes(make)
+    return LateSandboxes(make, lambda spec: config.sandbox.spec(image=spec.image, python=spec.python))
 
 
 def parts(

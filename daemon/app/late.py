@@ -10,12 +10,15 @@ from nightshift.daemon.ports import EnvironmentBroke, Sandbox, Sandboxes, Sandbo
 
 
 class LateSandboxes:
-    """`Sandboxes` that makes its engine on first use and again after it could not be made."""
+    """`Sandboxes` that makes its engine on first use and again after it could not be made.
+
+    `limit` puts the configured limits on every spec that is asked for.
+    """
 
     name = "late"
 
-    def __init__(self, make: Callable[[], Sandboxes]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], Sandboxes], limit: Callable[[SandboxSpec], SandboxSpec]) -> None:
+        self._make, self._limit = make, limit
         self._engine: Sandboxes | None = None
         self._lock = threading.Lock()
 
@@ -28,11 +31,11 @@ class LateSandboxes:
 
     def open(self, spec: SandboxSpec) -> Sandbox:
         """A sandbox; raises EnvironmentBroke when there is no engine."""
-        return self._get().open(spec)
+        return self._get().open(self._limit(spec))
 
     def prewarm(self, spec: SandboxSpec, count: int) -> None:
         """Make sandboxes ahead of time."""
-        self._get().prewarm(spec, count)
+        self._get().prewarm(self._limit(spec), count)
 
     def probe(self) -> Health:
         """The engine's health, or why there is none."""

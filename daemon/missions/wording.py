@@ -36,7 +36,7 @@ def pull_request(incident: Incident, verdict: Verdict, case: Case, key: str) -> 
 
 def undo(change: ChangeRequest, reason: str) -> tuple[str, str]:
     """Title and body of a rollback."""
-    title = f"Revert #{change.number}: {change.title}"[:120]
+    title = f"Undo: {change.title}"[:120]
     return title, f"{redact(reason)}\n\nRestores the tree of `{change.base}`.\n"
 
 

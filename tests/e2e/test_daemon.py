@@ -56,7 +56,7 @@ def test_an_approval_that_waited_across_a_kill(tmp_path: Path):
         made.kill()
         refused = cli(made, "approve", mission)
         assert refused.returncode != 0
-        assert "running" in refused.stderr, refused.stderr
+        assert "nightshift run" in refused.stderr, refused.stderr
         made.start()
         assert made.until(made.ready, 60), made.log_tail()
         assert len(made.subjects()) == 5, "nothing is merged before a person says so"
@@ -100,7 +100,7 @@ def test_a_fix_that_does_not_reach_production_is_rolled_back(tmp_path: Path):
         assert stage(made) == Stage.ROLLED_BACK, made.missions()
         subjects = made.subjects()
         assert len(subjects) == 7
-        assert subjects[0].startswith("Revert #1")
+        assert subjects[0].startswith("Undo: Revert the change behind")
         tree = made.place.origin.tree_of("main")
         assert tree == made.place.origin.tree_of("main~2"), "exactly the state before the fix"
         assert made.until(lambda: any(k.endswith(":ended") for k in made.receiver.keys), 30)
@@ -133,6 +133,7 @@ def test_a_missed_morning_report_is_made_once(tmp_path: Path):
             store.offsets.put({"report:last": "report-2001-01-01"})
         for _ in range(2):
             made.start()
+            assert made.until(made.ready, 60), made.log_tail()
             assert made.until(lambda: any(k.startswith("report-") for k in made.receiver.keys), 60), made.log_tail()
             assert made.stop() == 0
         reports = [k for k in made.receiver.keys if k.startswith("report-")]
