@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,7 +21,7 @@ from nightshift.daemon.model import Case, Patch
 from nightshift.daemon.ports import WORKDIR, Budget, Note, Workbench
 from nightshift.fixers.templates.conversation import Conversation, WorkerLost
 from nightshift.fixers.templates.ranking import Candidate, Crash, Evidence, pairs, rank
-from nightshift.fixers.templates.repository import File, diff_of, parse, read_files
+from nightshift.fixers.templates.repository import File, diff_of, expected_literals, parse, read_files
 
 _GRADED = 600
 _JOINED = 260
@@ -218,9 +218,23 @@ def _try(candidates: list[Candidate], first: int, mode: str = "quick") -> dict[s
 
 
 def _candidates(search: Search) -> list[Candidate]:
-    evidence = evidence_of(search.case, search.baseline, search.files)
+    evidence = replace(
+        evidence_of(search.case, search.baseline, search.files), expected=expected_literals(_failing_tests(search))
+    )
     paths = dict.fromkeys([*evidence.suspicion, *(f[0] for c in evidence.crashes for f in c.frames)])
     return rank(parse(search.files, paths), evidence, search.budget.candidates)
+
+
+def _failing_tests(search: Search) -> Iterator[tuple[str, str]]:
+    """Source and function name of each failing test, as far as they can be read."""
+    made = search.case.reproduction
+    repo = BareRepo(search.case.repo)
+    texts: dict[str, str] = dict(made.files) if made else {}
+    for test in list(search.baseline["failing"])[:12]:
+        path, _, rest = str(test).partition("::")
+        if path not in texts:
+            texts[path] = (repo.read(search.case.base, path) or b"").decode("utf-8", "replace")
+        yield texts[path], rest.rpartition("::")[2].partition("[")[0]
 
 
 def evidence_of(case: Case, baseline: Mapping[str, Any], files: Mapping[str, File]) -> Evidence:

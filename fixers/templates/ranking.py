@@ -26,10 +26,11 @@ class Crash:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Suspicion in 0..1 per path and line, and the crashes seen."""
+    """Suspicion in 0..1 per path and line, the crashes seen, and literals (as text) that failing tests expect."""
 
     suspicion: Mapping[str, Mapping[int, float]]
     crashes: tuple[Crash, ...] = ()
+    expected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ def _of_file(path: str, source: Source, evidence: Evidence) -> Iterator[Candidat
         factor = suspicion**1.5 * (_CRASH_BONUS[min(min(c.depth for c in found), 3)] if found else 1.0)
         if isinstance(statement, Function) and node is not statement and not _is_default(source, node, statement):
             continue
-        for edit in edits_at(Site(source, node, found, cache)):
+        for edit in edits_at(Site(source, node, found, evidence.expected, cache)):
             outside = source.function(statement) is None and not isinstance(statement, Function)
             yield Candidate(edits=(edit,), score=edit.weight * TRUST.get(edit.template, 0.7) * factor, imports=outside)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -74,3 +75,35 @@ def diff_of(repo: BareRepo, base: str, files: Mapping[str, File], candidate: Can
             text = edit.applied(text)
         changed[path] = encode(text, files[path].encoding)
     return repo.diff(base, repo.with_files(base, changed))
+
+
+def expected_literals(tests: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Literals that tests compare with, as (source text, test function's name or '' for all): what a fix may return."""
+    found: dict[str, None] = {}
+    for text, name in tests:
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        for function in ast.walk(tree):
+            if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and name in ("", function.name):
+                found.update(dict.fromkeys(_compared(function)))
+    return tuple(found)[:8]
+
+
+def _compared(function: ast.AST) -> Iterable[str]:
+    for node in ast.walk(function):
+        values: list[ast.expr] = []
+        if isinstance(node, ast.Compare):
+            values = [node.left, *node.comparators]
+        elif (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("assert")
+        ):
+            values = list(node.args)
+        for value in values:
+            try:
+                literal = repr(ast.literal_eval(value))
+            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                continue
+            if len(literal) <= 40:
+                yield literal

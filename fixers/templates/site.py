@@ -38,11 +38,12 @@ class Clue:
 
 @dataclass(frozen=True)
 class Site:
-    """A node of a source and the clues on its statement's lines."""
+    """A node of a source, the clues on its statement's lines, and literals that failing tests expect."""
 
     source: Source
     node: ast.AST
     clues: tuple[Clue, ...] = ()
+    expected: tuple[str, ...] = ()
     cache: dict[object, object] = field(default_factory=dict, compare=False)
 
     @property

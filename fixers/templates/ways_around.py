@@ -27,6 +27,8 @@ def leaves(site: Site, node: ast.AST) -> list[tuple[str, float]]:
     for argument in [*function.args.args, *function.args.kwonlyargs]:
         if any(word in argument.arg for word in FALLBACKS):
             found[f"return {argument.arg}"] = 0.9
+    for value in site.expected:
+        found.setdefault(f"return {value}", 0.65)
     kind = ast.unparse(function.returns) if function.returns else ""
     typed = {
         "int": "0",
@@ -45,7 +47,7 @@ def leaves(site: Site, node: ast.AST) -> list[tuple[str, float]]:
         found["return None"] = 0.75
     for value in ("None", "0", "[]", "''", "False", "{}", "0.0", "True", "1", "''", "()", "set()"):
         found.setdefault(f"return {value}", 0.5)
-    return list(found.items())[:12]
+    return list(found.items())[:16]
 
 
 def guard(site: Site, condition: str, weight: float, template: str = "guard") -> Iterator[Edit]:

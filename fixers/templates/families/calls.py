@@ -33,6 +33,7 @@ for _family in _FAMILIES:
 _WRAPPED_IN = (
     ast.Return, ast.Assign, ast.Call, ast.Compare, ast.BinOp, ast.For, ast.comprehension, ast.AugAssign, ast.keyword,
     ast.Subscript, ast.FormattedValue, ast.Dict, ast.Tuple, ast.List,
+    ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
 )  # fmt: skip
 _WRAPS = (
     "len",
@@ -99,6 +100,8 @@ def _replace_function(site: Site, node: ast.Call) -> Iterator[Edit]:
             yield from site.replace(f"{base}.pop()", "function", 0.5)
         elif name == "append" and len(node.args) == 1:
             yield from site.replace(f"{base}.insert(0, {site.text(node.args[0])})", "function", 0.35)
+        elif name == "insert" and len(node.args) == 2:
+            yield from site.replace(f"{base}.append({site.text(node.args[1])})", "function", 0.55)
         elif name == "split" and node.args:
             yield from site.replace(f"{base}.split()", "function", 0.35)
         elif name == "split":

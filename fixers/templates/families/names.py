@@ -16,6 +16,8 @@ _LIMIT = 14
 def edits(site: Site) -> Iterator[Edit]:
     """Names in scope in place of a name, names for small expressions, other attributes of the same object."""
     node = site.node
+    if isinstance(node, (ast.Return, ast.Assign, ast.AugAssign, ast.Expr)):
+        yield from _everywhere(site, node)
     if not isinstance(node, ast.expr) or in_annotation(site.source, node):
         return
     if isinstance(node, ast.Name) and site.place != "func":
@@ -27,6 +29,32 @@ def edits(site: Site) -> Iterator[Edit]:
         yield from _to_name(site, 0.2)
     elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
         yield from _to_name(site, 0.3)
+
+
+def _everywhere(site: Site, node: ast.stmt) -> Iterator[Edit]:
+    """One name for another, or a variant of it, at all its places in a statement."""
+    found: dict[str, list[ast.Name]] = {}
+    for inner in ast.walk(node):
+        if (
+            isinstance(inner, ast.Name)
+            and is_load(inner)
+            and site.source.fields.get(inner) != "func"
+            and site.source.exact(inner)
+        ):
+            found.setdefault(inner.id, []).append(inner)
+    names = [n for n in local_names(site) if n not in ("self", "cls")]
+    for name, places in found.items():
+        if len(places) < 2 or name not in names:
+            continue
+        likely = [(n, 0.3) for n in names if n != name][:6]
+        for text, weight in [(f"-{name}", 0.3), (f"({name} + 1)", 0.3), (f"({name} - 1)", 0.3), *likely]:
+            spans = sorted(site.source.span(p) for p in places)
+            start, end = spans[0][0], spans[-1][1]
+            new = site.source.text[start:end]
+            for at, to in reversed(spans):
+                new = new[: at - start] + text + new[to - start :]
+            note = f"use `{text}` instead of `{name}` throughout the statement"
+            yield site.edit(start, end, new, TEMPLATE, weight, note)
 
 
 def uses(site: Site) -> dict[str, set[str]]:

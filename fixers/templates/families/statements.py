@@ -109,11 +109,23 @@ def _returns(site: Site, node: ast.Return) -> Iterator[Edit]:
             yield from site.replace(name, "return-value", 0.3 / (1 + 0.1 * rank), node=node.value)
     for value in ("[]", "0", "None", "False", "True", "''", "-1", "1", "{}", "set()"):
         yield from site.replace(value, "return-value", 0.2, node=node.value)
+    if isinstance(node.value, ast.Constant) and isinstance(node.value.value, bool):
+        yield from _flags(site, node.value)
     if not isinstance(node.value, (ast.Name, ast.Constant, ast.Tuple)):
         yield from site.replace(f"not {site.text(node.value)}", "condition-negate", 0.45, node=node.value)
     elif isinstance(node.value, ast.Name):
         yield from site.replace(f"not {site.text(node.value)}", "condition-negate", 0.3, node=node.value)
     yield from lines.swap_statement(site, node, f"yield {site.text(node.value)}", "insert-collect", 0.15)
+
+
+def _flags(site: Site, value: ast.Constant) -> Iterator[Edit]:
+    """`return True` where it depends."""
+    for rank, name in enumerate(n for n in local_names(site) if n not in ("self", "cls")):
+        if rank < 8:
+            yield from site.replace(f"not {name}", "return-value", 0.55 / (1 + 0.05 * rank), node=value)
+            yield from site.replace(f"bool({name})", "return-value", 0.3 / (1 + 0.05 * rank), node=value)
+    for rank, condition in enumerate(ingredients(site)[:16]):
+        yield from site.replace(condition, "return-value", 0.3 / (1 + 0.05 * rank), node=value)
 
 
 def _collectors(site: Site) -> list[str]:
@@ -184,7 +196,7 @@ def _insert(site: Site, node: ast.stmt) -> Iterator[Edit]:
         leaves = [("continue", 0.24), ("break", 0.2), *leaves[:6]]
     for rank, condition in enumerate(ingredients(site)[:16]):
         fade = 1 / (1 + 0.08 * rank)
-        for leave, weight in leaves[:10]:
+        for leave, weight in leaves[:14]:
             yield from lines.before(site, node, f"if {condition}:\n\t{leave}", "insert-guard", weight * fade)
 
 
@@ -200,7 +212,7 @@ def _values(site: Site) -> list[tuple[str, float]]:
             found.setdefault(site.text(node.value), 0.22)
     for name in [n for n in local_names(site) if n not in ("self", "cls")][:4]:
         found.setdefault(name, 0.17)
-    for value in ("None", "[]", "0", "False", "True", "1", "''"):
+    for value in ("None", "[]", "0", "False", "True", "1", "''", *site.expected[:4]):
         found.setdefault(value, 0.17)
     return list(found.items())
 

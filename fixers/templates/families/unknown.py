@@ -65,7 +65,7 @@ def _initialise(site: Site, node: ast.FunctionDef | ast.AsyncFunctionDef, wanted
     first = node.body[0]
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(node.body) > 1:
         first = node.body[1]
-    inner = Site(site.source, first, site.clues, site.cache)
+    inner = Site(site.source, first, site.clues, site.expected, site.cache)
     for value in ("0", "None", "[]", "''", "False", "{}", "set()", "0.0", "1", "True"):
         yield from lines.before(inner, first, f"{wanted} = {value}", "name", 0.9)
     if any(

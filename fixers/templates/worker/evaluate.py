@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Set
 
 from .items import Items, frames_of
+from .state import State
 from .swap import NeedsReload, Swapper, print_of
 
 _EXTRA_MEMORY = 320 << 20
@@ -91,8 +92,9 @@ def limit_memory() -> None:
 class Evaluator:
     """Tries candidates by swapping code objects."""
 
-    def __init__(self, items: Items, swapper: Swapper, plan: Plan, seen: Any) -> None:
-        self.items, self.swapper, self.plan, self.seen = items, swapper, plan, seen
+    def __init__(self, items: Items, swapper: Swapper, plan: Plan, state: State) -> None:
+        self.items, self.swapper, self.plan, self.state = items, swapper, plan, state
+        self.seen: Set[int] = set()
         self.watch = Watch()
         self.tests = {os.path.realpath(str(i.fspath)): str(i.fspath) for i in items.items if hasattr(i, "fspath")}
 
@@ -117,6 +119,7 @@ class Evaluator:
             self.watch.disarm()
             for function, name, value in before:
                 setattr(function, name, value)
+            self.state.restore()
         return Verdict(word, mark, grade)
 
     def _run(self, candidate: Candidate) -> tuple[str, float]:

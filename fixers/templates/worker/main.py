@@ -18,6 +18,7 @@ from .evaluate import Evaluator, Plan
 from .items import Items, Plugin, extra_arguments, frames_of, prepare
 from .process import fork_into
 from .search import Say, Search
+from .state import State
 from .swap import Module, Swapper
 
 _IDLE_S = 900.0
@@ -119,7 +120,7 @@ def _serve(setup: dict[str, Any], say: Say, session: Any, plugin: Plugin) -> Non
     if not plan.failing:
         say({"t": "unusable", "why": "no failing test"})
         return
-    evaluator = Evaluator(items, Swapper(_modules(setup)), plan, set())
+    evaluator = Evaluator(items, Swapper(_modules(setup)), plan, State(_imported(files)))
     say({"t": "baseline", "seconds": time.monotonic() - start, "suspicion": baseline.spectrum.suspicion(),
          "crashes": baseline.crashes, "collected": len(items.items), "passing": len(plan.passing),
          "failing": [items.items[i].nodeid for i in plan.failing], "mode": "swap"})  # fmt: skip
@@ -166,3 +167,7 @@ def _modules(setup: dict[str, Any]) -> dict[str, Module]:
             except (OSError, SyntaxError, ValueError, RecursionError):
                 continue
     return modules
+
+
+def _imported(files: dict[str, str]) -> list[Any]:
+    return [m for m in list(sys.modules.values()) if (getattr(m, "__file__", None) or "") in files]

@@ -12,7 +12,7 @@ def test_hanging_base_and_hanging_candidates(patient) -> None:
         "find.py": "def place(items, wanted):\n    low, high = 0, len(items)\n    while low < high:\n        middle = (low + high) // 2\n"
         "        if items[middle] < wanted:\n            low = middle\n        else:\n            high = middle\n    return low\n",
         "test_find.py": "from find import place\n\n\ndef test_front():\n    assert place([1, 3, 5], 0) == 0\n\n\ndef test_back():\n    assert place([1, 3, 5], 6) == 3\n\n\n"
-        "def test_between():\n    assert place([1, 3, 5, 7], 4) == 2\n",
+        "def test_between():\n    assert place([1, 3, 5, 7], 4) == 2\n\n\ndef test_late():\n    assert place([1, 2, 3, 9, 10], 9) == 3\n",
     })  # fmt: skip
     patches = sick.draft(sick.case(), patches=1, settings=QUICK)
     assert "low = middle + 1" in sick.text(patches[0])
@@ -30,7 +30,7 @@ def test_sleepers_and_handlers_that_catch_everything(patient) -> None:
 def test_recursion_without_end(patient) -> None:
     sick = patient({
         "deep.py": "import sys\nsys.setrecursionlimit(100_000)\n\n\ndef depth(n):\n    if n <= 0:\n        return 1\n    return 1 + depth(n - 1)\n",
-        "test_deep.py": "from deep import depth\n\n\ndef test_three():\n    assert depth(3) == 3\n\n\ndef test_many():\n    assert depth(50) == 50\n",
+        "test_deep.py": "from deep import depth\n\n\ndef test_three():\n    assert depth(3) == 3\n\n\ndef test_many():\n    assert depth(50) == 50\n\n\ndef test_none():\n    assert depth(0) == 0\n",
     })  # fmt: skip
     patches = sick.draft(sick.case(), patches=1, settings=QUICK)
     assert "return 0" in sick.text(patches[0])
