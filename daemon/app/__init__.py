@@ -17,8 +17,8 @@ def serve(config: Config) -> int:
     return run(config)
 
 
-def heal(request: HealRequest, note: Note) -> HealResult:
-    """One mission in the foreground; raises BadRequest, EnvironmentBroke."""
+def heal(request: HealRequest, note: Note, config: Config | None = None) -> HealResult:
+    """One mission in the foreground; raises BadRequest."""
     from nightshift.daemon.app.heal import heal as run
 
-    return run(request, note)
+    return run(request, note, config)

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
+from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.missions.foreground import Healer, HealRequest, HealResult
 from nightshift.daemon.model import Signal
 from nightshift.daemon.ports import EnvironmentBroke, Note, Sandboxes, SandboxSpec
 
+if TYPE_CHECKING:
+    from nightshift.daemon.config import Config
 
-def heal(request: HealRequest, note: Note) -> HealResult:
-    """One mission; a missing engine is the outcome `unjudged`. Raises BadRequest."""
-    from nightshift.sandboxes.all_sandboxes import engine
 
+def heal(request: HealRequest, note: Note, config: Config | None = None) -> HealResult:
+    """One mission; a broken environment is the outcome `unjudged`. Raises BadRequest.
+
+    `config` gives the sandboxes' and the fixers' settings; without one their defaults hold.
+    """
     signals = _signals(request.log)
-    try:
-        sandboxes = engine()
-    except EnvironmentBroke as error:
-        return HealResult(outcome="unjudged", reason=str(error))
+    sandboxes = _sandboxes(config)
     try:
         sandboxes.prewarm(SandboxSpec(image=request.image, python=request.python), 2)
-        return _healer(request, sandboxes, note).heal(request, signals)
+        return _healer(request, sandboxes, note, config).heal(request, signals)
+    except EnvironmentBroke as error:
+        return HealResult(outcome="unjudged", reason=str(error))
     finally:
         sandboxes.close()
 
 
-def _healer(request: HealRequest, sandboxes: Sandboxes, note: Note) -> Healer:
+def _sandboxes(config: Config | None) -> LateSandboxes:
+    from nightshift.sandboxes.all_sandboxes import Settings, engine
+
+    settings = config.sandbox if config else Settings()
+    return LateSandboxes(lambda: engine(settings), lambda spec: settings.spec(image=spec.image, python=spec.python))
+
+
+def _healer(request: HealRequest, sandboxes: Sandboxes, note: Note, config: Config | None) -> Healer:
     from nightshift.fixers.all_fixers import create
     from nightshift.sandboxes.reproduce import SandboxReproducer
     from nightshift.sandboxes.tester import GateTester
@@ -35,7 +47,7 @@ def _healer(request: HealRequest, sandboxes: Sandboxes, note: Note) -> Healer:
     return Healer(
         SandboxReproducer(sandboxes, timeout_s=timeout_s),
         GateTester(sandboxes, timeout_s=timeout_s),
-        create(request.fixers, {}),
+        create(request.fixers, config.fixers.settings() if config else {}),
         note,
     )
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightshift.daemon.cli.options import Json
+from nightshift.daemon.cli.options import Json, configured
 from nightshift.daemon.cli.trouble import Trouble
 
 if TYPE_CHECKING:
+    from nightshift.daemon.config import Config
     from nightshift.daemon.missions.foreground import HealRequest, HealResult
 
 MAX_LOG_BYTES = 128 << 20
@@ -30,12 +31,16 @@ Budget = Annotated[float, typer.Option("--budget-s", metavar="S", help="Seconds 
 Python = Annotated[
     str, typer.Option("--python", metavar="PATH", help="Interpreter with the dependencies (image host).")
 ]
+Settings = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="Take sandbox and fixer settings (a model, say) from here."),
+]
 Image = Annotated[str, typer.Option("--image", metavar="NAME", help="What sandboxes are made of; host pulls nothing.")]
 
 
 def command(
     repo: Repo, check: Check = "", log: Log = "", fixers: Fixers = "revert,templates", budget_s: Budget = 300.0,
-    python: Python = "", image: Image = "host", as_json: Json = False,
+    python: Python = "", image: Image = "host", config: Settings = None, as_json: Json = False,
 ) -> int:  # fmt: skip
     """Heal one failure of a git repository: reproduce it, draft patches, prove one in a sandbox, print it.
 
@@ -44,8 +49,9 @@ def command(
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     request = _request(repo, check, log, fixers, budget_s, python, image)
+    settings = configured(config) if config else None
     with redirect_stdout(sys.stderr), _progress() as note:
-        result = _heal(request, note)
+        result = _heal(request, note, settings)
     if as_json or not sys.stdout.isatty():
         from nightshift.daemon.cli.output import print_json
 
@@ -55,17 +61,14 @@ def command(
     return result.exit_code
 
 
-def _heal(request: HealRequest, note: Callable[[str], None]) -> HealResult:
+def _heal(request: HealRequest, note: Callable[[str], None], config: Config | None) -> HealResult:
     from nightshift.daemon.app import heal
     from nightshift.daemon.missions.foreground import BadRequest
-    from nightshift.daemon.ports import EnvironmentBroke
 
     try:
-        return heal(request, note)
+        return heal(request, note, config)
     except BadRequest as error:
         raise Trouble(f"nightshift heal: {error}") from error
-    except EnvironmentBroke as error:
-        raise Trouble(f"nightshift heal: the environment broke: {error}", code=3) from error
 
 
 def _request(repo: str, check: str, log: str, fixers: str, budget_s: float, python: str, image: str) -> HealRequest:

@@ -227,3 +227,22 @@ def test_without_docker_bubblewrap_serves(repository):
     healed = repository.heal("--check", CHECK, env={"DOCKER_HOST": "tcp://127.0.0.1:9"})
     assert healed.code == 0, healed.out + healed.err
     assert healed.json["outcome"] == "healed"
+
+
+def test_a_model_is_one_more_creator_under_the_same_gate(repository, tmp_path):
+    repository.commit({"stats.py": MEAN, "test_stats.py": TEST})
+    cheat = {
+        "rationale": "quiet",
+        "edits": [{"path": "stats.py", "search": "def mean", "replace": "import os\nos._exit(0)\ndef mean"}],
+    }
+    right = {
+        "rationale": "divide by the count",
+        "edits": [{"path": "stats.py", "search": "(len(values) - 1)", "replace": "len(values)"}],
+    }
+    (tmp_path / "answers.json").write_text(json.dumps([cheat, right]))
+    config = tmp_path / "nightshift.yaml"
+    config.write_text("fixers:\n  model:\n    provider: scripted\n    script: answers.json\n")
+    healed = repository.heal("--check", CHECK, "--fixers", "model", "-c", str(config))
+    assert healed.code == 0, healed.out + healed.err
+    assert healed.json["patch"]["fixer"] == "model"
+    assert "os._exit" not in healed.json["patch"]["diff"]
