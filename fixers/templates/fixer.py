@@ -23,6 +23,7 @@ from nightshift.fixers.templates.conversation import Conversation, WorkerLost
 from nightshift.fixers.templates.ranking import Candidate, Crash, Evidence, pairs, rank
 from nightshift.fixers.templates.repository import File, diff_of, expected_literals, parse, read_files
 
+_ALTERNATIVES = 6
 _GRADED = 600
 _JOINED = 260
 
@@ -124,18 +125,16 @@ class TemplateFixer:
 
     def _search(self, search: Search, repo: BareRepo, note: Note) -> Iterator[Patch]:
         given: set[str] = set()
-        count = 0
         order = _try(search.candidates, 0)
-        while search.left_s() > 0.2 and count < search.budget.patches:
-            found = self._round(search, order, search.budget.patches - count)
+        while search.left_s() > 0.2 and len(given) < search.budget.patches:
+            found = self._round(search, order, max(_ALTERNATIVES, search.budget.patches - len(given)))
             for candidate in sorted(found, key=lambda c: -c.score):
                 patch = _patch(search, repo, candidate)
-                if patch is not None and patch.diff not in given:
+                if patch is not None and patch.diff not in given and len(given) < search.budget.patches:
                     given.add(patch.diff)
-                    count += 1
                     yield patch
             if search.why == "exhausted":
-                if count or not self._settings.partial or search.left_s() < 1.0:
+                if given or not self._settings.partial or search.left_s() < 1.0:
                     break
                 more = self._pairs(search, note)
                 if more is None:
@@ -144,7 +143,7 @@ class TemplateFixer:
             else:
                 order = {"op": "more"}
         why = search.why or "time is up"
-        note(f"templates: {search.tried} candidates tried in {search.seconds:.1f} s, {count} patches ({why})")
+        note(f"templates: {search.tried} candidates tried in {search.seconds:.1f} s, {len(given)} patches ({why})")
 
     def _round(self, search: Search, order: dict[str, Any], patches: int) -> list[Candidate]:
         search.talk.order({**order, "patches": patches, "linger_s": self._settings.linger_s,

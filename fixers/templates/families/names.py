@@ -101,11 +101,20 @@ def _variables(site: Site, node: ast.Name) -> Iterator[Edit]:
         similar = difflib.SequenceMatcher(None, name, node.id).ratio() if len(name) > 1 else 0.3
         ranked.append((0.35 + (0.25 if alike else 0.0) + 0.15 * similar - 0.005 * rank, name))
     for rank, (weight, name) in enumerate(sorted(ranked, reverse=True)[:_LIMIT]):
-        share = weight * (0.6 if store else 1.0) / (1 + 0.04 * rank)
+        twice = not store and name in _siblings(site)
+        share = weight * (0.6 if store else 0.4 if twice else 1.0) / (1 + 0.04 * rank)
         yield from site.replace(name, TEMPLATE if not store else "target", share)
     if not store:
         yield from _own_attributes(site, node)
         yield from _module_names(site, node)
+
+
+def _siblings(site: Site) -> set[str]:
+    """Names beside this one under the same operator or in the same call: `a - a` is hardly ever meant."""
+    parent = site.parent
+    if not isinstance(parent, (ast.BinOp, ast.Compare, ast.AugAssign, ast.Call, ast.BoolOp)):
+        return set()
+    return {c.id for c in ast.iter_child_nodes(parent) if isinstance(c, ast.Name) and c is not site.node}
 
 
 def _own_attributes(site: Site, node: ast.Name) -> Iterator[Edit]:

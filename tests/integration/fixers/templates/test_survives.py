@@ -42,7 +42,9 @@ def test_memory_without_end(patient) -> None:
         "test_grow.py": "from grow import bits\n\n\ndef test_three():\n    assert bits(3) == [1, 1, 1]\n\n\ndef test_one():\n    assert bits(1) == [1]\n",
     })  # fmt: skip
     patches = sick.draft(sick.case(), patches=1, settings=QUICK)
-    assert "out[:n]" in sick.text(patches[0]).replace("out[: n]", "out[:n]")
+    names: dict = {}
+    exec(sick.text(patches[0]), names)
+    assert names["bits"](5) == [1] * 5
 
 
 def test_candidates_that_end_their_process(patient) -> None:
