@@ -40,7 +40,7 @@ class Intake:
 
     def __init__(self, store: Store, clock: Clock, settings: Settings, on_incident: Callable[[Incident], None]) -> None:
         self._store, self._clock, self._settings, self._on_incident = store, clock, settings, on_incident
-        self._silences = Silences(settings.silences)
+        self._silences = Silences(settings.silences, settings.min_severity)
         self._lock = threading.Lock()
 
     def __call__(self, signals: Sequence[Signal], checkpoints: Mapping[str, str] | None = None) -> None:

@@ -8,6 +8,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from nightshift.daemon.model import Severity
+
 
 class Silence(BaseModel):
     """Signals nobody wants an incident of, by all that is given: service, fingerprint, pattern, until when."""
@@ -42,6 +44,8 @@ class Settings(BaseModel):
 
     cool_down_s: float = Field(default=300.0, ge=0)
     """How long after the end of an incident its stragglers are counted in it instead of opening a new one."""
+    min_severity: Severity = Severity.WARNING
+    """What is less bad is silenced: exceptions a service logs as debug or info are handled ones."""
     min_count: int = Field(default=1, ge=1)
     """How often something must be seen before a mission starts."""
     min_counts: Mapping[str, int] = Field(default_factory=dict)

@@ -35,7 +35,9 @@ class Watches:
 
     def refresh(self) -> None:
         """Watch folders that have appeared, or were made anew, since the last call."""
-        for folder, recursive in self._roots.items() if self.live else ():
+        for folder, recursive in self._roots.items():
+            if not self.live:
+                return
             try:
                 status = os.stat(folder)
             except OSError:

@@ -35,7 +35,7 @@ class Settings(BaseModel):
     """How often every file is looked at even if no event arrived, and offsets are saved."""
     poll_s: float = Field(default=0.25, gt=0)
     """How often files are looked at where the kernel offers no events."""
-    quiet_s: float = Field(default=0.025, gt=0)
+    quiet_s: float = Field(default=0.02, gt=0)
     """Silence after an exception line that ends a traceback; chained ones follow faster than this."""
     flush_s: float = Field(default=0.5, gt=0)
     """Silence after which a last line without newline counts as a line."""

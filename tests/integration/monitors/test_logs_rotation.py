@@ -8,18 +8,9 @@ import pytest
 
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.monitors import logs
+from nightshift.monitors.logs.monitor import LogMonitor
+from nightshift.monitors.logs.testing import numbered as crash
 from nightshift.monitors.testing import ListSink, watching
-
-
-def crash(number, pad=""):
-    return (
-        f"2026-01-01T00:00:00Z INFO request {number} {pad}\n"
-        "Traceback (most recent call last):\n"
-        '  File "/srv/shop/cart.py", line 12, in price\n'
-        "    return prices[sku]\n"
-        "           ~~~~~~^^^^^\n"
-        f"KeyError: 'n{number}'\n"
-    )
 
 
 def monitor_of(path, **settings):
@@ -237,32 +228,24 @@ def test_more_files_than_descriptors(tmp_path):
         expect(sink, range(40))
 
 
-def test_without_kernel_events_files_are_polled(tmp_path, caplog):
-    """The watch is refused as it is when the kernel's limit is reached: by a folder that is no folder."""
-    path, sink = tmp_path / "app.log", ListSink()
-    with watching(_Deaf(path), sink):
+def test_without_kernel_events_files_are_polled_and_one_line_says_so(tmp_path, caplog):
+    path, other, sink = tmp_path / "app.log", tmp_path / "b" / "other.log", ListSink()
+    other.parent.mkdir()
+    files = [logs.LogFile(path=str(p), service="shop") for p in (path, other)]
+    monitor = LogMonitor(
+        logs.Settings(files=files, poll_s=0.05, reconcile_s=0.2), SystemClock(), observer=out_of_watches
+    )
+    with watching(monitor, sink):
         sink.wait(lambda s: s.checkpoints)
         append(path, crash(0))
-        expect(sink, [0])
-        os.rename(path, tmp_path / "app.log.1")
-        append(path, crash(1))
+        append(other, crash(1))
         expect(sink, [0, 1])
+        os.rename(path, tmp_path / "app.log.1")
+        append(path, crash(2))
+        expect(sink, [0, 1, 2])
+    assert [r.levelname for r in caplog.records if "polling" in r.getMessage()] == ["WARNING"]
 
 
-class _Deaf:
-    """The monitor with a real observer that is out of watches."""
-
-    name = "logs"
-
-    def __init__(self, path):
-        from nightshift.monitors.logs.monitor import LogMonitor
-
-        settings = logs.Settings(files=[logs.LogFile(path=str(path), service="shop")], poll_s=0.05)
-        self._monitor = LogMonitor(settings, SystemClock(), observer=_refused)
-
-    def watch(self, sink, checkpoints, stop):
-        self._monitor.watch(sink, checkpoints, stop)
-
-
-def _refused():
+def out_of_watches():
+    """An observer as the kernel grants it when its limit is reached."""
     raise OSError(28, "inotify watch limit reached")

@@ -117,6 +117,14 @@ def test_silences_by_service_fingerprint_and_pattern_until_they_end(intake_with,
     ]  # fmt: skip
 
 
+def test_what_is_mild_is_silenced_and_how_mild_is_set(intake_with, crash):
+    signals = [crash(n, severity=severity) for n, severity in enumerate(Severity)]
+    assert actions(intake_with().take(signals)) == ["silenced", "opened", "counted", "counted"]
+    strict = intake_with(min_severity="critical").take([crash(f"b{n}", severity=s) for n, s in enumerate(Severity)])
+    assert actions(strict) == ["silenced"] * 3 + ["counted"] and "below" in strict[0].reason
+    assert actions(intake_with(min_severity="info").take([crash("c", severity=Severity.INFO)])) == ["counted"]
+
+
 def test_a_broken_pattern_is_told_when_settings_are_read():
     with pytest.raises(ValidationError, match="not a regular expression"):
         Silence(regex="(")
