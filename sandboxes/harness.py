@@ -99,7 +99,7 @@ def run_check(
     if call is None:
         return _plain(box.run(["sh", "-c", command], timeout_s=timeout_s, env={"PYTHONDONTWRITEBYTECODE": "1"}))
     nonce = secrets.token_hex(16)
-    each = test_timeout_s if test_timeout_s is not None else max(10.0, timeout_s / 5)
+    each = test_timeout_s if test_timeout_s is not None else min(60.0, max(5.0, timeout_s / 15))
     orders = _orders(call, nonce, timeout_s, each, repeat, rounds, only, compiled)
     orders["session"]["probe"] = probe
     argv = [*call.interpreter[:1], "-I", "-S", "-B", "-c", source("supervise")]

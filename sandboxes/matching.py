@@ -26,3 +26,13 @@ def fails_alike(failure: Failure, diagnosis: Diagnosis) -> bool:
 def alike(run: TestRun, diagnosis: Diagnosis) -> tuple[str, ...]:
     """Ids of a run that fail like the incident."""
     return tuple(test for test in run.bad if test in run.failures and fails_alike(run.failures[test], diagnosis))
+
+
+def related(run: TestRun, diagnosis: Diagnosis) -> tuple[str, ...]:
+    """Ids whose failure tells of the incident at second hand: a server caught the exception and logged it."""
+    crash = crash_frame(diagnosis)
+    wanted = diagnosis.exception.rpartition(".")[2]
+    if crash is None or not wanted:
+        return ()
+    told = {test: run.failures[test].text for test in run.bad if test in run.failures}
+    return tuple(test for test, text in told.items() if wanted in text and crash.path in text)

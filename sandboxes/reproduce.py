@@ -20,7 +20,7 @@ from nightshift.sandboxes.commands import SUITE, is_test_file, lean, wants_plugi
 from nightshift.sandboxes.fitness import unfit
 from nightshift.sandboxes.harness import TestRun
 from nightshift.sandboxes.lab import Lab, spec_of
-from nightshift.sandboxes.matching import alike
+from nightshift.sandboxes.matching import alike, related
 from nightshift.sandboxes.proof import COLLECTION, FLAKY
 from nightshift.sandboxes.synthesise import Synthesis, synthesise
 
@@ -165,7 +165,7 @@ def _explains(seen: _Seen, case: Case) -> bool:
     if not case.diagnosis.frames:
         return True
     if seen.run.pytest:
-        return bool(alike(seen.run, case.diagnosis))
+        return bool(_the_incidents(seen, case))
     wanted = case.diagnosis.exception.rpartition(".")[2]
     return bool(wanted) and wanted in seen.run.tail and case.diagnosis.frames[-1].function in seen.run.tail
 
@@ -173,7 +173,13 @@ def _explains(seen: _Seen, case: Case) -> bool:
 def _from_check(case: Case, seen: _Seen) -> Reproduction:
     if not seen.run.pytest:
         return Reproduction(kind="check", command=seen.command, evidence=seen.run.tail[-_EVIDENCE:])
-    return _red("check", seen, alike(seen.run, case.diagnosis) or seen.bad)
+    return _red("check", seen, _the_incidents(seen, case) or seen.bad)
+
+
+def _the_incidents(seen: _Seen, case: Case) -> list[str]:
+    """Those failures of a check that are the incident's: in its frames, else telling of it in what they logged."""
+    told = alike(seen.run, case.diagnosis) or related(seen.run, case.diagnosis)
+    return [test for test in told if test in seen.bad]
 
 
 def _red(kind: str, seen: _Seen, failing: Iterable[str], without: str = "") -> Reproduction:

@@ -195,9 +195,12 @@ def _collect(send: Send) -> Callable[..., Generator[None, Any, None]]:
 
 def _logged(send: Send) -> Callable[..., None]:
     def pytest_runtest_logreport(report: Any) -> None:
+        text = ""
+        if report.outcome == "failed":
+            kept = [body for title, body in getattr(report, "sections", ()) if "err" in title or "log" in title]
+            text = "\n".join([str(report.longrepr)[-_TEXT:]] + [body[-_TEXT:] for body in kept])
         send({"k": "report", "id": report.nodeid, "when": report.when, "outcome": report.outcome,
-              "xfail": hasattr(report, "wasxfail"),
-              "text": str(report.longrepr)[-_TEXT:] if report.outcome == "failed" else ""})  # fmt: skip
+              "xfail": hasattr(report, "wasxfail"), "text": text})  # fmt: skip
 
     return pytest_runtest_logreport
 

@@ -299,3 +299,33 @@ def test_bare_pytest_and_flags_before_it(reproducer, history) -> None:
     history.commit(shop(**{"tests/conftest.py": "", "pytest.ini": "[pytest]\npythonpath = .\n"}))
     for check in ("pytest -q tests", "LEVEL=1 python -W error -m pytest -k unknown tests/test_cart.py"):
         assert len(reproduce(reproducer, history.case(check)).failing) == 1
+
+
+def test_a_check_that_is_red_for_another_reason_is_not_the_incident(reproducer, history) -> None:
+    history.commit(shop(GREEN_TEST + "\ndef test_other():\n    assert 1 == 2\n"))
+    made = reproduce(reproducer, history.case("python -m pytest -q", CRASH))
+    assert made.kind == "synthesised"
+    assert made.baseline["tests/test_cart.py::test_other"] == "failed"
+
+
+def test_a_crash_that_a_server_caught_and_logged(reproducer, history) -> None:
+    test = """\
+import logging
+from shop.cart import total
+
+def handle():
+    try:
+        return 200, total({"a": 1}, ["b"])
+    except Exception:
+        logging.getLogger("shop").exception("500")
+        return 500, None
+
+def test_answers():
+    assert handle()[0] == 200
+
+def test_other():
+    assert 1 == 2
+"""
+    history.commit(shop(test))
+    made = reproduce(reproducer, history.case("python -m pytest -q", CRASH))
+    assert (made.kind, made.failing) == ("check", ("tests/test_cart.py::test_answers",))
