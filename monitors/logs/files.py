@@ -237,7 +237,7 @@ class Files:
         status, head = os.fstat(fd), read_head(fd)
         inodes = {inode for inode, _ in place.known} | {status.st_ino}
         heads = [head, *(t.mark.head for t in place.older), *(known for _, known in place.known)]
-        for other in find_missed(place.path, since_ns, inodes, heads):
+        for other in find_missed(place.path, since_ns, inodes, heads, self.concerns):
             self._begin(place, other)
             self._retire(place)
         return status, head

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass
 
 HEAD_BYTES = 256
@@ -101,11 +101,16 @@ def find_copy(path: str, mark: Mark) -> int | None:
     return None
 
 
-def find_missed(path: str, since_ns: int, known_inodes: Container[int], known_heads: list[str]) -> list[int]:
-    """Descriptors of generations that came and went unseen after `since_ns`, oldest first."""
+def find_missed(
+    path: str, since_ns: int, known_inodes: Container[int], known_heads: list[str], followed: Callable[[str], bool]
+) -> list[int]:
+    """Descriptors of generations that came and went unseen after `since_ns`, oldest first.
+
+    Rotated names that are `followed` on their own account are left out: they are read under their own path.
+    """
     found: list[tuple[int, int]] = []
     for entry in _rotated(path):
-        if entry.inode() in known_inodes or (fd := _opened(entry.path)) is None:
+        if entry.inode() in known_inodes or followed(entry.path) or (fd := _opened(entry.path)) is None:
             continue
         now = os.fstat(fd)
         copied = any(same_head(fd, head) for head in known_heads if not head.startswith("0:"))

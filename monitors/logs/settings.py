@@ -13,7 +13,8 @@ class LogFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str
-    """A path or a glob (`**` crosses folders). It need not exist yet."""
+    """A path or a glob (`**` crosses folders). It need not exist yet. A glob must not match the copies that
+    copytruncate makes: they would be read as files of their own (renamed files are recognised)."""
     service: str
     """The service whose crashes these are."""
     format: Literal["auto", "plain", "json"] = "auto"
