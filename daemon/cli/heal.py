@@ -119,7 +119,7 @@ def _end_of(chunks: Iterator[bytes]) -> bytes:
 
 
 def _fixers(text: str) -> tuple[str, ...]:
-    from nightshift.daemon.config.errors import nearest
+    from nightshift.daemon.kit.nearest import nearest
     from nightshift.fixers.all_fixers import FIXERS
 
     names = tuple(name.strip() for name in text.split(",") if name.strip())

@@ -122,7 +122,7 @@ def _books(config: Path | None) -> dict[str, Runbook]:
 
 
 def _book(books: dict[str, Runbook], name: str) -> Runbook:
-    from nightshift.daemon.config.errors import nearest
+    from nightshift.daemon.kit.nearest import nearest
 
     if name not in books:
         raise Trouble(f"nightshift runbook: no runbook '{name}'{nearest(name, books)}")

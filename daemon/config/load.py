@@ -11,11 +11,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from nightshift.daemon.config import shape
-from nightshift.daemon.config.errors import ConfigError, Place, Problem, nearest, spell
+from nightshift.daemon.config.errors import ConfigError, Place, Problem, spell
 from nightshift.daemon.config.messages import explain
 from nightshift.daemon.config.references import References
 from nightshift.daemon.config.settings import Config
 from nightshift.daemon.config.yaml_tree import MAX_BYTES, Tree, parse
+from nightshift.daemon.kit.nearest import nearest
 
 PLACES = (Path("nightshift.yaml"), Path("/etc/nightshift/nightshift.yaml"))
 """Where the configuration is looked for when none is named."""

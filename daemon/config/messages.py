@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from nightshift.daemon.config import shape
-from nightshift.daemon.config.errors import Place, Problem, nearest
+from nightshift.daemon.config.errors import Place, Problem
+from nightshift.daemon.kit.nearest import nearest
 from nightshift.daemon.kit.redact import redact
 
 _KINDS = {

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nightshift.daemon.config.errors import Place, Problem, nearest
+from nightshift.daemon.config.errors import Place, Problem
 from nightshift.daemon.config.shape import Options, is_path, is_secret, is_section
+from nightshift.daemon.kit.nearest import nearest
 from nightshift.daemon.kit.redact import register_secret
 
 UNSET = "https://unset.invalid/"

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, DirectoryPath, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from nightshift.daemon.config.errors import nearest
 from nightshift.daemon.config.services import Argv, Autonomy, ServiceSettings
 from nightshift.daemon.forges.local import Settings as LocalForge
 from nightshift.daemon.intake.settings import Settings as Intake
+from nightshift.daemon.kit.nearest import nearest
 from nightshift.daemon.missions import policy
 from nightshift.daemon.missions.budget import Budget
 from nightshift.daemon.model import Service
