@@ -1,4 +1,4 @@
-"""The bug set as data: each `.bug` file holds right code with the wrong lines noted beside it, tests, and held-out tests.
+"""The bug set as data: each `.bug` file holds right code, the wrong lines beside it, tests, and held-out tests.
 
 ``right  #! wrong`` is a line the bug replaces (nothing after ``#!``: the bug lacks the line).
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import statistics
 import sys
 import tempfile
@@ -30,7 +31,7 @@ _AT_S = 1_700_000_000
 
 @dataclasses.dataclass
 class Row:
-    """One bug's result. `correct` holds the ranks (from 1) whose patch passes the held-out tests."""
+    """One bug's result. `correct` holds the first rank (from 1) whose patch passes the held-out tests, if any."""
 
     name: str
     patches: list[Patch]
@@ -63,12 +64,12 @@ def heal(reproducer: SandboxReproducer, folder: str, bug: Bug, budget_s: float) 
     case = dataclasses.replace(case, reproduction=reproducer.reproduce(case, lambda _: None))
     bench, notes = reproducer.bench(case), []
     start, first, patches = time.monotonic(), 0.0, []
-    for patch in TemplateFixer().draft(case, bench, Budget(deadline=start + budget_s), notes.append):
+    for patch in TemplateFixer().draft(case, bench, Budget(deadline=start + budget_s, patches=3), notes.append):
         first = first or time.monotonic() - start
         patches.append(patch)
     total = time.monotonic() - start
     trees = [repo.commit(repo.apply(case.base, p.diff), [case.base], p.id, at_s=_AT_S) for p in patches]
-    correct = [rank for rank, at in enumerate(trees, 1) if passes(bench, at, bug.held_out)]
+    correct = list(itertools.islice((r for r, at in enumerate(trees, 1) if passes(bench, at, bug.held_out)), 1))
     words = notes[-1].split() if notes else []
     tried = int(words[1]) if words[2:3] == ["candidates"] else 0
     seconds = float(words[5]) if tried else 0.0
@@ -130,8 +131,9 @@ def main() -> None:
         found = [r for r in rows if r.patches]
         right, ever = sum(r.correct[:1] == [1] for r in rows), sum(bool(r.correct) for r in rows)
         print(f"\n{len(rows)} bugs: {len(found)} plausible, {right} right at rank 1, {ever} right at any rank")
-        print(f"median first patch {statistics.median(r.first_s for r in found):.2f} s, total {statistics.median(r.total_s for r in rows):.2f} s, "
-              f"{sum(r.candidates for r in rows):,} candidates, median {statistics.median(r.rate for r in rows):.0f}/s")  # fmt: skip
+        first, total = statistics.median(r.first_s for r in found), statistics.median(r.total_s for r in rows)
+        rate, tried = statistics.median(r.rate for r in rows), sum(r.candidates for r in rows)
+        print(f"median first patch {first:.2f} s, total {total:.2f} s; {tried:,} candidates, median {rate:.0f}/s")
 
 
 if __name__ == "__main__":

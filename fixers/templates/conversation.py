@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import threading
@@ -93,10 +94,12 @@ class Conversation:
             yield message
 
     def close(self) -> None:
-        """End the worker by closing its sandbox."""
+        """Ask the worker to stop, then close its sandbox, which ends whatever does not listen."""
+        if self._thread is not None and self._thread.is_alive():
+            with contextlib.suppress(EnvironmentBroke):
+                self.order({"op": "stop"})
+            self._thread.join(timeout=0.5)
         self._sandbox.close()
-        if self._thread is not None:
-            self._thread.join(timeout=5.0)
 
     def __enter__(self) -> Conversation:
         return self

@@ -264,7 +264,7 @@ def _concat(site: Site, names: list[str], known: dict[str, set[str]], base: floa
     indexes = [n for n in names if known.get(n, set()) & {"index", "arithmetic"} and n not in containers][:4]
     for container in containers:
         for index in indexes:
-            yield from site.replace(f"{operand(site.text())} + {container}[{index}:]", "extend", 0.3 * base)
+            yield from site.replace(f"{operand(site.text())} + {container}[{index}:]", "extend", 0.42 * base)
 
 
 def _extend(site: Site) -> Iterator[Edit]:

@@ -24,8 +24,8 @@ _SIMPLE = (
 _COLLECTING = (
     ("{}.append({})", 0.4),
     ("{}.add({})", 0.28),
-    ("{} += {}", 0.25),
-    ("{}.extend({})", 0.2),
+    ("{} += {}", 0.18),
+    ("{}.extend({})", 0.17),
     ("{} = {}", 0.2),
 )
 
@@ -166,10 +166,25 @@ def _collect(site: Site, node: ast.stmt) -> Iterator[Edit]:
         yield from _steps(site, node, names)
 
 
+def _first_values(site: Site, names: list[str]) -> list[tuple[str, str]]:
+    """Names and the simple value each is first given in the function."""
+    function = site.source.function(site.node)
+    found: dict[str, str] = {}
+    for node in own_nodes(function) if function else ():
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in names:
+            text = site.text(node.value)
+            if len(text) <= 20 and not any(isinstance(n, ast.Name) for n in ast.walk(node.value)):
+                found.setdefault(node.targets[0].id, text)
+    return list(found.items())
+
+
 def _steps(site: Site, node: ast.stmt, names: list[str]) -> Iterator[Edit]:
     loop = site.source.loop(node)
     if loop is not None:
         stepped = [n.id for n in ast.walk(loop) if isinstance(n, ast.Name)]
+        for name, value in _first_values(site, names):
+            if name in stepped and value not in ("0", "[]"):
+                yield from lines.after(site, node, f"{name} = {value}", "insert-assignment", 0.3)
         for name in [n for n in names if n in stepped][:6]:
             for code, weight in (
                 (f"{name} += 1", 0.3),

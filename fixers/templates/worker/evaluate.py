@@ -53,27 +53,36 @@ class Plan(NamedTuple):
     full: bool
     failing_cpu: float
     full_cpu: float
+    hangs: bool = False
 
 
 class Watch:
     """CPU limit for a stretch of code."""
 
     def __init__(self) -> None:
-        self.fired = False
+        self.fired = self.armed = False
         signal.signal(signal.SIGPROF, self._ring)
 
-    def arm(self, cpu_s: float) -> None:
+    def arm(self, cpu_s: float, again_s: float = 0.02) -> None:
         """Ring after `cpu_s` of this process's CPU time, and again and again: patients catch things."""
-        self.fired = False
-        signal.setitimer(signal.ITIMER_PROF, cpu_s, 0.02)
+        self.fired, self.armed = False, True
+        signal.setitimer(signal.ITIMER_PROF, cpu_s, again_s)
+
+    def arm_wall(self, wall_s: float) -> None:
+        """Ring also after `wall_s` seconds of real time."""
+        signal.signal(signal.SIGALRM, self._ring)
+        signal.setitimer(signal.ITIMER_REAL, wall_s, 1.0)
 
     def disarm(self) -> None:
-        """No more ringing."""
+        """No more ringing, not even by a signal that is under way."""
+        self.armed = False
         signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _ring(self, number: int, frame: Any) -> None:
-        self.fired = True
-        raise OverBudget
+        if self.armed:
+            self.fired = True
+            raise OverBudget
 
 
 def limit_memory() -> None:
@@ -116,13 +125,20 @@ class Evaluator:
                 setattr(function, name, value)
             word, grade = self._run(candidate)
         finally:
-            self.watch.disarm()
             for function, name, value in before:
                 setattr(function, name, value)
             self.state.restore()
         return Verdict(word, mark, grade)
 
     def _run(self, candidate: Candidate) -> tuple[str, float]:
+        try:
+            return self._tests(candidate)
+        except OverBudget:
+            return "budget", 0.0
+        finally:
+            self.watch.disarm()
+
+    def _tests(self, candidate: Candidate) -> tuple[str, float]:
         try:
             self.watch.arm(max(_LEAST_CPU_S, 6 * self.plan.failing_cpu) * candidate.cpu)
             passed, grade = self._failing(candidate.mode == "grade")
@@ -132,8 +148,8 @@ class Evaluator:
             self.watch.arm(max(0.2, 4 * sum(self.plan.cpu[i] for i in affected)) * candidate.cpu)
             good = self._all_pass(affected, full=candidate.mode == "confirm" or self.plan.full)
             return ("good" if good else "budget" if self.watch.fired else "dead"), grade
-        except OverBudget:
-            return "budget", 0.0
+        finally:
+            self.watch.disarm()
 
     def _failing(self, grade: bool) -> tuple[int, float]:
         """How many failing tests pass (stopping at the first that does not, unless grading), and the grade."""
@@ -190,7 +206,11 @@ class Evaluator:
             if not self._all_pass(passing, full=False):
                 return False
             first = self.items.items[self.plan.failing[0]]
-            return self.plan.failing_cpu > 0.05 or self.items.run(first, full=self.plan.full) != "passed"
+            return (
+                self.plan.hangs
+                or self.plan.failing_cpu > 0.05
+                or self.items.run(first, full=self.plan.full) != "passed"
+            )
         except OverBudget:
             return True
         finally:
@@ -206,7 +226,8 @@ def run_batch(evaluator: Evaluator, candidates: Sequence[Candidate], fd: int) ->
         verdict = evaluator.judge(candidate)
         os.write(fd, ("R %d %s %d %f\n" % (candidate.n, verdict.word, verdict.mark, verdict.grade)).encode())
         if verdict.word == "budget":
-            break
+            evaluator.items.cleanup()
+            return
         if verdict.word in ("dead", "good"):
             evaluator.seen.add(verdict.mark)
     if len(candidates) > 1:

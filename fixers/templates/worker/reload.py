@@ -15,7 +15,7 @@ import signal
 import sys
 from typing import Any
 
-from .evaluate import limit_memory
+from .evaluate import Watch, limit_memory
 from .items import Items, Plugin, extra_arguments, prepare
 from .process import fork_into
 from .swap import apply_edits, read_source
@@ -94,8 +94,12 @@ def _all_pass(items: Items, request: dict[str, Any]) -> bool:
     if any(i not in items.by_id for i in wanted + request["passing"]):
         return False
     first = [items.by_id[i] for i in wanted] or items.items
-    if not first or any(items.run(i, full=True) != "passed" for i in first):
-        return False
+    watch = Watch()
+    for item in first:
+        watch.arm(request["item_cpu"])
+        if items.run(item, full=True) != "passed":
+            return False
+    watch.disarm()
     good = all(items.run(items.by_id[i], full=True) == "passed" for i in request["passing"])
     items.cleanup()
-    return good
+    return bool(first) and good

@@ -79,7 +79,8 @@ class Search:
             why = self._over(order, start, first_find, now)
         self._abandon()
         self.say({"t": "idle", "why": why, "tried": self.tried, "left": len(self.fresh) + len(self.reloads),
-                  "lost": len(self.losers), "seconds": time.monotonic() - start})  # fmt: skip
+                  "lost": len(self.losers), "reloads": len(self.reloads), "batches": self.batches,
+                  "polluted": self.single, "seconds": time.monotonic() - start})  # fmt: skip
 
     def _over(self, order: dict[str, Any], start: float, first_find: float, now: float) -> str:
         if self.found >= order["patches"]:
@@ -122,8 +123,14 @@ class Search:
         self.selector.register(fd, selectors.EVENT_READ, child)
 
     def _start_reload(self, candidate: Candidate) -> None:
-        cpu = max(5.0, 4 * (self.plan.full_cpu + self.plan.failing_cpu))
-        request = {"n": candidate.n, "edits": candidate.edits, "cpu": cpu, **self.ids}
+        cpu = max(3.0, 4 * (self.plan.full_cpu + self.plan.failing_cpu))
+        request = {
+            "n": candidate.n,
+            "edits": candidate.edits,
+            "cpu": cpu,
+            "item_cpu": max(0.2, 20 * self.plan.failing_cpu),
+            **self.ids,
+        }
         os.write(self.setup["requests"], (json.dumps(request) + "\n").encode())
         self.reloading[candidate.n] = [candidate, 0, time.monotonic(), cpu * 2]
 

@@ -1,5 +1,6 @@
 """Repositories that are healed in real sandboxes."""
 
+# ruff: noqa: E501 - sample repositories read best one file a line
 from __future__ import annotations
 
 import dataclasses

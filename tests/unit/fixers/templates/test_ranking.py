@@ -1,0 +1,61 @@
+"""Where and in which order: Ochiai, crash frames, what may be edited, what tests expect."""
+
+# ruff: noqa: E501 - sample repositories read best one file a line
+from __future__ import annotations
+
+import pytest
+
+from nightshift.fixers.templates.ranking import Crash, Evidence, pairs, rank
+from nightshift.fixers.templates.repository import editable, expected_literals
+from nightshift.fixers.templates.source import Source
+
+TWO = "LIMIT = 3\n\n\ndef f(a):\n    b = a + 1\n    return b < LIMIT\n\n\ndef g(a):\n    return a - 1\n"
+
+
+def ranked(evidence: Evidence, code: str = TWO):
+    return rank({"m.py": Source("m.py", code)}, evidence, 10_000)
+
+
+def test_only_suspect_lines_are_edited_and_the_most_suspect_first() -> None:
+    found = ranked(Evidence(suspicion={"m.py": {5: 0.4, 6: 1.0}}))
+    assert {c.edits[0].line for c in found} <= {1, 4, 5, 6, 7}
+    assert found[0].edits[0].line == 6
+    assert [c.score for c in found] == sorted((c.score for c in found), reverse=True)
+
+
+def test_constants_that_suspect_lines_name_are_tried_with_a_fresh_import() -> None:
+    found = [c for c in ranked(Evidence(suspicion={"m.py": {6: 1.0}})) if c.edits[0].line == 1]
+    assert found and all(c.imports for c in found)
+    assert any(c.edits[0].text == "4" for c in found)
+
+
+def test_the_crash_site_outranks_its_callers() -> None:
+    crash = Crash(exception="TypeError", message="", frames=(("m.py", 10), ("m.py", 5)))
+    found = ranked(Evidence(suspicion={}, crashes=(crash,)))
+    best = {line: max(c.score for c in found if c.edits[0].line == line) for line in (5, 10)}
+    assert best[5] > best[10] > 0
+
+
+def test_pairs_do_not_overlap() -> None:
+    found = ranked(Evidence(suspicion={"m.py": {5: 1.0, 10: 1.0}}))
+    joined = pairs([(found[0], 1.0)], found[:60], 1000)
+    assert joined
+    for candidate in joined:
+        first, second = candidate.edits
+        assert first.end < second.start
+
+
+@pytest.mark.parametrize(("path", "allowed"), [
+    ("a.py", True), ("src/shop/cart.py", True), ("shop/contest.py", True), ("shop/latest.py", True), ("test_a.py", False),
+    ("a_test.py", False), ("tests/helper.py", False), ("conftest.py", False), ("setup.py", False), ("a.txt", False),
+    (".github/x.py", False), ("venv/lib/x.py", False), ("sitecustomize.py", False), ("pkg/test/x.py", False),
+])  # fmt: skip
+def test_what_may_be_edited(path: str, allowed: bool) -> None:
+    assert editable(path) is allowed
+
+
+def test_literals_that_tests_expect() -> None:
+    test = "def test_a():\n    assert f(None) == 'guest'\n    self.assertEqual(f(2), [1, 2])\ndef test_b():\n    assert 3 == f()\n"
+    assert expected_literals([(test, 'test_a')]) == ("'guest'", '[1, 2]')
+    assert expected_literals([(test, "test_b")]) == ("3",)
+    assert expected_literals([("def broken(", "")]) == ()
