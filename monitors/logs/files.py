@@ -220,14 +220,14 @@ class Files:
         else:
             self._begin(place, fd, seen=seen)
 
-    def _retire(self, place: Place) -> None:
+    def _retire(self, place: Place, *, rewritten: bool = False) -> None:
         """The current generation becomes an older one, read from its descriptor until it stays silent."""
         tail, place.tail = place.tail, None
         if tail is not None:
             tail.pinned, tail.grown_s = True, self._clock.monotonic()
             place.last_ns = tail.mark.mtime_ns
             place.known.append((tail.mark.inode, tail.mark.head))
-            if tail.fd is None and (fd := find_renamed(place.path, tail.mark)) is not None:
+            if tail.fd is None and not rewritten and (fd := find_renamed(place.path, tail.mark)) is not None:
                 self._files.hold(tail, fd)
             place.older.append(tail)
             self.busy[tail] = place
@@ -255,7 +255,7 @@ class Files:
             return
         if copy is not None:
             self._files.hold(tail, copy)
-        self._retire(place)
+        self._retire(place, rewritten=True)
         self._begin(place, again, seen=self._missed(place, again, tail.mark.mtime_ns))
 
     def _resume(self, place: Place, fd: int | None) -> None:

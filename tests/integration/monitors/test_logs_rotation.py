@@ -24,7 +24,7 @@ def append(path, text):
 
 
 def messages(sink):
-    return [s.message for s in sink.received]
+    return [s.message for s in sink.signals]
 
 
 def expect(sink, numbers):
