@@ -12,6 +12,7 @@ from nightshift.fixers.templates.source import Edit, Function, Source, header_en
 
 _CRASH_BONUS = (1.5, 1.25, 1.15, 1.1)
 _INDIRECT = 0.45
+_MOST_LINES = 300
 _DECORATION = ("decorator_list", "annotation", "returns", "type_params")
 
 
@@ -45,6 +46,7 @@ class Candidate:
 def rank(sources: Mapping[str, Source], evidence: Evidence, limit: int) -> list[Candidate]:
     """The best `limit` single-edit candidates, best first; equal texts once."""
     best: dict[tuple[str, int, int, str], Candidate] = {}
+    evidence = _narrowed(evidence)
     for path, source in sources.items():
         for candidate in _of_file(path, source, evidence):
             edit = candidate.edits[0]
@@ -52,6 +54,19 @@ def rank(sources: Mapping[str, Source], evidence: Evidence, limit: int) -> list[
             if key not in best or best[key].score < candidate.score:
                 best[key] = candidate
     return sorted(best.values(), key=lambda c: (-c.score, c.edits[0].path, c.edits[0].start, c.edits[0].text))[:limit]
+
+
+def _narrowed(evidence: Evidence) -> Evidence:
+    """Only the most suspicious lines, where there are so many that drafting alone would take long."""
+    every = sorted((s for lines in evidence.suspicion.values() for s in lines.values()), reverse=True)
+    if len(every) <= _MOST_LINES:
+        return evidence
+    least = every[_MOST_LINES]
+    kept = {
+        path: {n: s for n, s in lines.items() if s > least or (s == least and n % (len(every) // _MOST_LINES + 1) == 0)}
+        for path, lines in evidence.suspicion.items()
+    }
+    return replace(evidence, suspicion=kept)
 
 
 def _of_file(path: str, source: Source, evidence: Evidence) -> Iterator[Candidate]:

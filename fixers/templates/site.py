@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from nightshift.fixers.templates.source import Edit, Function, Source
 
@@ -61,7 +63,7 @@ class Site:
 
     def edit(self, start: int, end: int, text: str, template: str, weight: float, note: str) -> Edit:
         """A raw edit at character offsets."""
-        line = self.source.text.count("\n", 0, start) + 1
+        line = max(1, bisect_right(self.source.starts, start))
         return Edit(path=self.source.path, start=start, end=end, text=text, template=template, weight=weight,
                     note=note, line=line)  # fmt: skip
 
@@ -133,24 +135,24 @@ def needed_level(source: Source, node: ast.AST) -> int:
 
 def needs_parentheses(source: Source, node: ast.AST, text: str) -> bool:
     """Whether `text` must be parenthesised in the place of `node`."""
-    try:
-        new = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError):
-        return False
-    if isinstance(new, ast.Tuple) and text.lstrip().startswith("("):
-        return False
-    if isinstance(new, ast.Constant) and text[:1].isdigit() and isinstance(source.parents.get(node), ast.Attribute):
+    if isinstance(source.parents.get(node), ast.Attribute) and text[:1].isdigit():
         return True
-    return level(new) < needed_level(source, node)
+    return _level_of(text.strip()) < needed_level(source, node)
+
+
+@lru_cache(maxsize=16384)
+def _level_of(text: str) -> int:
+    """How tightly the expression binds that a text is; text that does not parse binds as an atom."""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError):
+        return _ATOM
+    return _ATOM if isinstance(node, ast.Tuple) and text.startswith("(") else level(node)
 
 
 def operand(text: str, minimum: int = 11) -> str:
     """An expression made fit to be an operand of an operator of level `minimum` (default: + and -)."""
-    try:
-        node = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError):
-        return text
-    return f"({text})" if level(node) < minimum else text
+    return f"({text})" if _level_of(text.strip()) < minimum else text
 
 
 def local_names(site: Site) -> list[str]:

@@ -159,10 +159,18 @@ def _span_edit(site: Site, arguments: list[ast.expr], new: list[str], template: 
     return site.edit(start, end, ", ".join(new), template, weight, note)
 
 
+def _by_name(site: Site) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The file's functions and methods."""
+    if "functions" not in site.cache:
+        site.cache["functions"] = {n.name: n for n in ast.walk(site.source.tree) if isinstance(n, Function)}
+    found: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = site.cache["functions"]  # type: ignore[assignment]
+    return found
+
+
 def _own_recursion(site: Site, node: ast.Call, texts: list[str]) -> Iterator[Edit]:
     """A recursive call, or one of a function of this file, that forgets a parameter."""
     name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-    callee = next((n for n in ast.walk(site.source.tree) if isinstance(n, Function) and n.name == name), None)
+    callee = _by_name(site).get(name)
     if callee is None:
         return
     parameters = [a.arg for a in callee.args.args if a.arg not in ("self", "cls")]
