@@ -10,17 +10,19 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbos import DBOS, SetWorkflowID
 from dbos._error import DBOSNonExistentWorkflowError
 from dbos._serialization import Serializer
 
-from nightshift.daemon.missions.durable import Json
+from nightshift.daemon.missions.durable import Json, performed, valued
 from nightshift.daemon.missions.heal import Heal
 from nightshift.daemon.missions.steps import Steps
+from nightshift.daemon.model import Stage
+from nightshift.daemon.store.database import STORE_ERRORS
 
 if TYPE_CHECKING:
     from dbos import DBOSConfig
@@ -29,6 +31,7 @@ APPLICATION_VERSION = "missions-1"
 QUEUE = "missions"
 TOPIC = "signals"
 POLL_S = 0.5
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -58,18 +61,31 @@ def _error(value: Any) -> Any:
 class _Run:
     """`Durable` over DBOS, inside one workflow."""
 
+    def __init__(self, lost: Callable[[str], None]) -> None:
+        self._lost = lost
+
     async def step(self, name: str, work: Callable[..., Json], *args: Any) -> Json:
         async def in_thread() -> Json:
-            return await asyncio.to_thread(work, *args)
+            return await asyncio.to_thread(performed, f"{DBOS.workflow_id}:{DBOS.step_id}", work, *args)
 
-        return await DBOS.run_step_async({"name": name}, in_thread)
+        return valued(await self._recorded(DBOS.run_step_async({"name": name}, in_thread)))
 
     async def receive(self, timeout_s: float) -> Mapping[str, str] | None:
-        message = await DBOS.recv_async(TOPIC, timeout_seconds=timeout_s)
+        message = await self._recorded(DBOS.recv_async(TOPIC, timeout_seconds=timeout_s))
         return message if isinstance(message, dict) else None
 
     async def sleep(self, seconds: float) -> None:
-        await DBOS.sleep_async(seconds)
+        await self._recorded(DBOS.sleep_async(seconds))
+
+    async def _recorded(self, doing: Coroutine[Any, Any, T]) -> T:
+        """What can't be remembered must not be acted on: the run stops here, unfinished, and is resumed later."""
+        try:
+            return await doing
+        except STORE_ERRORS as error:
+            mission = DBOS.workflow_id or ""
+            log.error("mission %s stands still, the engine's database can't be used: %s", mission, error)
+            self._lost(mission)
+            raise asyncio.CancelledError from error
 
 
 class Engine:
@@ -87,8 +103,9 @@ class Engine:
             "enable_otlp": False,
         }
         self._poll_s = poll_s
+        self._lost: set[str] = set()
         DBOS(config=config)
-        self._workflow = DBOS.workflow(name="heal", max_recovery_attempts=None)(_workflow(steps))
+        self._workflow = DBOS.workflow(name="heal", max_recovery_attempts=None)(_workflow(steps, self._lost.add))
 
     def launch(self) -> None:
         """Start the engine and take up unfinished missions."""
@@ -107,14 +124,26 @@ class Engine:
         except DBOSNonExistentWorkflowError as error:
             raise KeyError(mission) from error
 
+    def revive(self) -> int:
+        """Take up the missions whose progress could not be written down; returns how many."""
+        for mission in (lost := sorted(self._lost)):
+            DBOS.resume_workflow(mission)
+            self._lost.discard(mission)
+        return len(lost)
+
     def close(self, wait_s: int = 0) -> None:
         """Stop; running steps are checkpointed where they stand and resumed by the next launch."""
         DBOS.destroy(workflow_completion_timeout_sec=wait_s)
 
 
-def _workflow(steps: Steps) -> Callable[[str], Any]:
+def _workflow(steps: Steps, lost: Callable[[str], None]) -> Callable[[str], Any]:
     async def heal(mission: str) -> Json:
-        return await Heal(_Run(), steps, mission, rounds=steps.parts.budget.rounds).run()
+        try:
+            return await Heal(_Run(lost), steps, mission).run()
+        except Exception as error:  # a history this version can't go on with: nothing durable can be done any more
+            log.exception("mission %s can't go on", mission)
+            why = f"internal error: {type(error).__name__}: {error}"
+            return await asyncio.to_thread(steps.finish, mission, Stage.ESCALATED.value, why)
 
     return heal
 

@@ -1,16 +1,19 @@
 """The workflow: one incident, from evidence to an end. Pure control flow over durable steps.
 
-It must stay deterministic given the steps' values: no clock, no randomness, no I/O here. Changing the order of
-steps needs a new workflow version (see missions.engine).
+It must stay deterministic given the steps' values: no clock, no randomness, no I/O, no configuration here (a
+setting may change between a kill and the restart: steps read settings, and their answers are remembered). Changing
+the order of steps needs a new workflow version (see missions.engine).
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 from typing import Any
 
-from nightshift.daemon.missions.durable import Durable, Json
+from nightshift.daemon.missions.durable import Defect, Durable, Json
+from nightshift.daemon.missions.people import People, Rejected, Unanswered
 from nightshift.daemon.missions.steps import Steps
 from nightshift.daemon.model import Stage
 
@@ -18,7 +21,6 @@ log = logging.getLogger(__name__)
 
 BACKOFF_S = (1.0, 5.0, 30.0, 120.0)
 """Waits between tries when the environment, not the patch, is at fault."""
-APPROVAL_S = 7 * 24 * 3600.0
 
 
 class Over(Exception):
@@ -30,10 +32,15 @@ class Over(Exception):
 
 
 class Heal:
-    """One run of the workflow for one mission."""
+    """One run of the workflow for one mission.
 
-    def __init__(self, durable: Durable, steps: Steps, mission: str, *, rounds: int = 3) -> None:
-        self.durable, self.steps, self.mission, self.rounds = durable, steps, mission, rounds
+    A step answers {"broke": why} when the environment failed (it is tried again), {"refused": why} when a policy or
+    a guard says no (a person is told), anything else when it did its work.
+    """
+
+    def __init__(self, durable: Durable, steps: Steps, mission: str) -> None:
+        self.durable, self.steps, self.mission = durable, steps, mission
+        self.people = People(durable, steps, mission)
 
     async def run(self) -> Json:
         """To the end; whatever happens, the mission ends in one of its ends."""
@@ -41,17 +48,20 @@ class Heal:
             stage, reason = await self._rounds()
         except Over as over:
             stage, reason = over.stage, over.reason
-        except Exception as error:  # a defect of ours must escalate the incident, not lose it
-            log.exception("mission %s broke", self.mission)
-            stage, reason = Stage.ESCALATED, f"internal error: {type(error).__name__}: {error}"
-        return await self.durable.step("finish", self.steps.finish, self.mission, stage.value, reason)
+        except Rejected as rejected:
+            stage, reason = Stage.DISMISSED, str(rejected)
+        except Unanswered as unanswered:
+            stage, reason = Stage.ESCALATED, str(unanswered)
+        except Defect as defect:  # ours: it must escalate the incident, not lose it
+            stage, reason = Stage.ESCALATED, f"internal error: {defect}"
+        return await self._finish(stage, reason)
 
     async def _rounds(self) -> tuple[Stage, str]:
-        for number in range(self.rounds):
+        for number in itertools.count():  # `gather` refuses when there were enough
             result = await self._round(number)
             if result is not None:
                 return result
-        return Stage.ESCALATED, f"the branch moved {self.rounds} times while the patch was being proved"
+        raise AssertionError("endless")
 
     async def _round(self, number: int) -> tuple[Stage, str] | None:
         case = await self._do("gather", self.steps.gather, number)
@@ -61,17 +71,14 @@ class Heal:
         case["reproduction"] = red
         choice = await self._mend(case)
         change = await self._do("propose", self.steps.propose, case, choice, number)
-        await self._authorise(case, choice, change)
-        merged = await self._do("merge", self.steps.merge, change)
-        if merged.get("stale"):
-            return None
-        return await self._ship(case, merged)
+        merged = await self._land(case, choice, change)
+        return await self._ship(case, merged) if merged else None
 
     async def _mend(self, case: Json) -> Json:
         accepted: list[Json] = []
         plan = await self._do("plan", self.steps.plan, case)
-        for fixer in plan["fixers"]:
-            patches = await self._do(f"draft:{fixer}", self.steps.draft, case, fixer)
+        for left, fixer in zip(range(len(plan["fixers"]), 0, -1), plan["fixers"], strict=True):
+            patches = await self._do(f"draft:{fixer}", self.steps.draft, case, fixer, left)
             for at, patch in enumerate(patches["patches"]):
                 verdict = await self._do(f"judge:{patch['id']}", self.steps.judge, case, patch)
                 if verdict["judgement"] == "accepted":
@@ -84,23 +91,41 @@ class Heal:
             raise Over(Stage.ESCALATED, choice["reason"])
         return choice
 
-    async def _authorise(self, case: Json, choice: Json, change: Json) -> None:
+    async def _land(self, case: Json, choice: Json, change: Json) -> Json | None:
+        """The merged change, or None when the branch moved. What was allowed once is asked again when it is done."""
+        try:
+            while True:
+                approved = await self._authorise(case, choice, change)
+                merged = await self._do("merge", self.steps.merge, case, choice, change, approved)
+                if merged.get("stale"):
+                    return None
+                if not merged.get("unauthorised"):
+                    return merged
+        except Rejected as rejected:
+            closed = await self._step("withdraw", self.steps.withdraw, choice, change, rejected.signal)
+            if closed.get("merged"):
+                raise Over(Stage.ESCALATED, f"{rejected}; but it had been merged by hand already") from rejected
+            raise
+
+    async def _authorise(self, case: Json, choice: Json, change: Json) -> bool:
+        """Whether a person approved; False when none has to. Raises Over when nothing may be done."""
         decision = await self._do("authorise", self.steps.authorise, case, choice, change)
         if decision["action"] == "observe":
-            raise Over(Stage.ESCALATED, f"a proved patch is ready, nothing was done: {decision['reason']}")
+            raise Over(Stage.ESCALATED, f"a proved patch is ready, nothing was merged: {decision['reason']}")
         if decision["action"] == "merge":
-            return
-        answer = await self._wait_for(("approve", "reject"))
-        if answer["verb"] == "reject":
-            await self._do("withdraw", self.steps.withdraw, change, answer)
-            raise Over(Stage.DISMISSED, f"rejected by {answer['actor']}: {answer['reason']}")
-        await self._do("approved", self.steps.approved, answer)
+            return False
+        await self.people.approval()
+        return True
 
     async def _ship(self, case: Json, change: Json) -> tuple[Stage, str]:
-        deployed = await self._do("deploy", self.steps.deploy, change)
-        if deployed.get("failed"):
-            return await self._roll_back(case, change, f"the deploy failed: {deployed['failed']}")
-        outcome = await self._do("watch", self.steps.watch, deployed)
+        try:
+            deployed = await self._do("deploy", self.steps.deploy, change)
+            if deployed.get("failed"):
+                return await self._roll_back(case, change, f"the deploy failed: {deployed['failed']}")
+            outcome = await self._do("watch", self.steps.watch, deployed)
+            await self.people.heed()
+        except Rejected as rejected:
+            return await self._roll_back(case, change, str(rejected))
         if outcome["recovery"] == "recovered":
             return Stage.HEALED, outcome["reason"]
         if outcome["recovery"] == "still_failing":
@@ -108,41 +133,44 @@ class Heal:
         return Stage.ESCALATED, f"shipped, but whether it healed can't be told: {outcome['reason']}"
 
     async def _roll_back(self, case: Json, change: Json, reason: str) -> tuple[Stage, str]:
-        undone = await self._do("rollback", self.steps.rollback, case, change, reason)
-        if undone.get("refused"):
-            return Stage.ESCALATED, f"{reason}; it could not be rolled back: {undone['refused']}"
-        again = await self._do("redeploy", self.steps.deploy, undone, "rollback")
-        tail = f"; redeploying the old state failed: {again['failed']}" if again.get("failed") else ""
+        """Nobody is listened to here: the way back is short, and stopping on it helps no one."""
+        undone = await self._try("rollback", self.steps.rollback, case, change, reason)
+        stuck = undone.get("refused") or undone.get("broke")
+        if stuck:
+            return Stage.ESCALATED, f"{reason}; it could not be rolled back: {stuck}"
+        again = await self._try("redeploy", self.steps.deploy, undone, "rollback")
+        failed = again.get("failed") or again.get("refused") or again.get("broke")
+        tail = f"; redeploying the old state failed: {failed}" if failed else ""
         return Stage.ROLLED_BACK, f"{reason}; the change was reverted{tail}"
 
+    async def _finish(self, stage: Stage, reason: str) -> Json:
+        """Tried until it works: a mission whose end can't be written down is not over."""
+        for wait_s in itertools.chain(BACKOFF_S, itertools.repeat(BACKOFF_S[-1])):
+            ended = await self.durable.step("finish", self.steps.finish, self.mission, stage.value, reason)
+            if "broke" not in ended:
+                return ended
+            await self.durable.sleep(wait_s)
+        raise AssertionError("endless")
+
     async def _do(self, name: str, work: Callable[..., Json], *args: Any) -> Json:
-        await self._heed_signals()
-        for wait_s in (*BACKOFF_S, None):
+        """A step, after heeding people. Raises Over when it can't be done, Rejected, Unanswered, Defect."""
+        await self.people.heed()
+        return await self._step(name, work, *args)
+
+    async def _step(self, name: str, work: Callable[..., Json], *args: Any) -> Json:
+        result = await self._try(name, work, *args)
+        if "refused" in result:
+            raise Over(Stage.ESCALATED, f"{name}: {result['refused']}")
+        if "broke" in result:
+            tries = len(BACKOFF_S) + 1
+            raise Over(Stage.ESCALATED, f"{name}: the environment broke {tries} times: {result['broke']}")
+        return result
+
+    async def _try(self, name: str, work: Callable[..., Json], *args: Any) -> Json:
+        """A step, tried again while the environment is broken; the last answer."""
+        for wait_s in BACKOFF_S:
             result = await self.durable.step(name, work, self.mission, *args)
             if "broke" not in result:
                 return result
-            if wait_s is None:
-                break
             await self.durable.sleep(wait_s)
-        raise Over(Stage.ESCALATED, f"{name}: the environment broke {len(BACKOFF_S) + 1} times: {result['broke']}")
-
-    async def _heed_signals(self) -> None:
-        signal = await self.durable.receive(0)
-        while signal:
-            if signal["verb"] == "pause":
-                await self.durable.step("paused", self.steps.pause, self.mission, dict(signal))
-                await self._wait_for(("resume",))
-            elif signal["verb"] == "reject":
-                raise Over(Stage.DISMISSED, f"rejected by {signal['actor']}: {signal['reason']}")
-            signal = await self.durable.receive(0)
-
-    async def _wait_for(self, verbs: tuple[str, ...]) -> Json:
-        while True:
-            signal = await self.durable.receive(APPROVAL_S)
-            if signal is None:
-                raise Over(Stage.ESCALATED, "nobody answered within seven days")
-            if signal["verb"] == "reject" or signal["verb"] in verbs:
-                await self.durable.step("resumed", self.steps.resume, self.mission, dict(signal))
-                if signal["verb"] == "reject" and "reject" not in verbs:
-                    raise Over(Stage.DISMISSED, f"rejected by {signal['actor']}: {signal['reason']}")
-                return dict(signal)
+        return await self.durable.step(name, work, self.mission, *args)

@@ -33,4 +33,3 @@ class Parts:
     policy: policy.Settings = field(default_factory=policy.Settings)
     budget: Budget = field(default_factory=Budget)
     wake: Callable[[], None] = lambda: None
-    base_url: str = ""

@@ -85,13 +85,19 @@ _RULES: dict[str, Callable[[Case, Settings], tuple[bool, str]]] = {
 }
 
 
+def forbidden(service: Service, settings: Settings) -> str:
+    """Why nothing at all may be done outside the daemon for a service; '' when something may."""
+    if settings.dry_run:
+        return "dry run"
+    if service.autonomy not in ("propose", "merge"):
+        return f"autonomy of {service.name} is {service.autonomy}"
+    return ""
+
+
 def decide(case: Case, settings: Settings) -> Decision:
     """What may be done with an accepted patch; fails closed: an unknown autonomy means observe."""
-    if settings.dry_run:
-        return Decision(action="observe", reason="dry run", rules=())
-    if case.service.autonomy not in ("propose", "merge"):
-        reason = f"autonomy of {case.service.name} is {case.service.autonomy}"
-        return Decision(action="observe", reason=reason, rules=(Rule(rule="autonomy", allowed=False, reason=reason),))
+    if reason := forbidden(case.service, settings):
+        return Decision(action="observe", reason=reason, rules=(Rule(rule="effects", allowed=False, reason=reason),))
     rules = tuple(_apply(name, rule, case, settings) for name, rule in _RULES.items())
     refused = [r.reason for r in rules if not r.allowed]
     if refused:

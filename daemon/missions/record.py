@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from nightshift.daemon.kit.git import GitError
-from nightshift.daemon.missions.durable import Json
+from nightshift.daemon.kit.ids import stable_id
+from nightshift.daemon.missions.durable import STEP, Json
 from nightshift.daemon.missions.parts import Parts
 from nightshift.daemon.model import Event, Incident, Mission, Service, Stage
-from nightshift.daemon.ports import EnvironmentBroke, Note, Notice
+from nightshift.daemon.ports import EnvironmentBroke, Note, Notice, Refused
+from nightshift.daemon.store.database import STORE_ERRORS
 
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Json])
 
+INTERRUPTIONS = 25
+"""How often the daemon may die during one step before the mission is taken for the cause of it."""
+
 
 def breakable(work: F) -> F:
-    """Decorates a step: a broken environment becomes a value, durable, and the workflow decides about retries."""
+    """Decorates a step: a broken environment and a refusal become values, durable, and the workflow decides."""
 
     @functools.wraps(work)
-    def guarded(self: Any, mission: str, *args: Any) -> Json:
+    def guarded(self: Record, mission: str, *args: Any) -> Json:
         try:
             return work(self, mission, *args)
+        except Refused as refused:
+            return self.answer(mission, "refused", str(refused), actor=work.__name__)
+        except STORE_ERRORS as error:
+            log.warning("%s %s: the store can't be used: %s", mission, work.__name__, error)
+            reason = f"the store can't be used: {(str(error).splitlines() or [''])[0]}"
+            return self.answer(mission, "broke", reason, actor=work.__name__)
         except (EnvironmentBroke, GitError, OSError) as error:
             reason = f"{type(error).__name__}: {error}" if isinstance(error, OSError) else str(error)
-            self.say(mission, f"environment broke: {reason}", actor=work.__name__)
-            return {"broke": reason}
+            return self.answer(mission, "broke", reason, actor=work.__name__)
 
     return guarded  # type: ignore[return-value]
 
@@ -39,13 +51,34 @@ class Record:
         self.parts = parts
 
     def enter(self, mission: str, stage: Stage, reason: str, **values: object) -> None:
-        """Move to a stage and say why; entering it again means that the step was interrupted or repeated."""
+        """Move to a stage and say why. A step that enters again was interrupted: told, and refused in the end, so
+        that a mission that kills the daemon does not do so for ever.
+        """
         now = self.parts.clock.now_ms()
         with self.parts.store.transaction():
             self.parts.store.missions.move(mission, stage, reason, now)
             if values:
                 self.parts.store.missions.set(mission, **values)
-            self.journal(mission, stage, "mission", reason, {})
+            if self.journal(mission, stage, "mission", reason, {}):
+                return
+            interrupted = self.interruption(mission, stage, reason)
+        if interrupted > INTERRUPTIONS:
+            raise Refused(f"the daemon died {interrupted} times during this step: it may be the step that kills it")
+
+    def interruption(self, mission: str, stage: Stage, reason: str) -> int:
+        """Note that the step under way was interrupted; returns how often it has been."""
+        for number in range(1, INTERRUPTIONS + 2):
+            again = f"{reason} (again, the daemon stopped during this step: {number})"
+            if self.journal(mission, stage, "mission", again, {}):
+                break
+        return number
+
+    def answer(self, mission: str, kind: str, reason: str, *, actor: str) -> Json:
+        """The step's answer when it did not do its work: `broke` or `refused`. Said in the journal if that works."""
+        words = {"broke": "environment broke", "refused": "refused"}[kind]
+        with suppress(*STORE_ERRORS):
+            self.say(mission, f"{words}: {reason}", actor=actor)
+        return {kind: reason}
 
     def hand_off(self, mission: str, reason: str, data: Json) -> None:
         """The note a stage leaves for the next one, and for people."""
@@ -59,11 +92,13 @@ class Record:
         """Progress lines of a part, kept in the log only: the journal is for decisions."""
         return lambda text: log.info("%s %s: %s", mission, actor, text)
 
-    def journal(self, mission: str, stage: Stage, actor: str, reason: str, data: Json, *, key: str = "") -> None:
-        """Append one event; a key makes it appear once."""
+    def journal(self, mission: str, stage: Stage, actor: str, reason: str, data: Json, *, key: str = "") -> bool:
+        """Append one event; False when its key is there. Without one, the same words of the same step appear once."""
         event = Event(at_ms=self.parts.clock.now_ms(), mission=mission, stage=stage.value, actor=actor,
                       reason=reason, data=data)  # fmt: skip
-        self.parts.store.journal.append(event, key=key)
+        step = STEP.get()
+        said = stable_id("said", step, actor, reason, json.dumps(data, sort_keys=True)) if step else ""
+        return self.parts.store.journal.append(event, key=key or said)
 
     def tell(self, notice: Notice) -> None:
         """Put a notice into the outbox, once under its key."""
@@ -85,12 +120,28 @@ class Record:
         return found
 
     def service_of(self, mission: str) -> Service:
-        """The service the mission heals."""
-        return self.parts.services[self.mission_of(mission).service]
+        """The service the mission heals; raises Refused when the configuration no longer has it."""
+        name = self.mission_of(mission).service
+        if name not in self.parts.services:
+            raise Refused(f"the service {name} is no longer in the configuration")
+        return self.parts.services[name]
 
     def events_of(self, mission: str) -> list[Event]:
         """The mission's journal."""
         return self.parts.store.journal.of(mission)
+
+    @contextmanager
+    def spending(self, mission: str) -> Iterator[float]:
+        """Counts the block's seconds as the mission's; gives what was left of its budget. Raises Refused: nothing."""
+        limit_s, clock = self.parts.budget.mission_s, self.parts.clock
+        left_s = limit_s - self.mission_of(mission).spent_s
+        if left_s <= 0:
+            raise Refused(f"the mission's budget of {limit_s:g} s is spent")
+        start = clock.monotonic()
+        try:
+            yield left_s
+        finally:
+            self.parts.store.missions.spend(mission, clock.monotonic() - start)
 
     def remember(self, mission: str, fixer: str, kind: str, outcome: str) -> None:
         """Add to the track record."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.missions import wording
 from nightshift.daemon.missions.durable import Json
+from nightshift.daemon.missions.record import breakable
 from nightshift.daemon.missions.steps_mending import MendingSteps
 from nightshift.daemon.missions.steps_shipping import ShippingSteps
 from nightshift.daemon.model import IncidentState, Stage
@@ -15,6 +16,7 @@ from nightshift.daemon.model import IncidentState, Stage
 class Steps(MendingSteps, ShippingSteps):
     """All steps over one set of parts."""
 
+    @breakable
     def finish(self, mission: str, stage: str, reason: str) -> Json:
         """The end: mission, incident, journal, track record and one notice, in one transaction."""
         end = Stage(stage)
@@ -25,23 +27,38 @@ class Steps(MendingSteps, ShippingSteps):
         current = self.mission_of(mission)
         with self.parts.store.transaction():
             self.parts.store.missions.move(mission, end, reason, now)
-            self.parts.store.missions.set(mission, spent_s=(now - current.started_at_ms) / 1000)
+            self.parts.store.missions.set(mission, paused=False)
             self.parts.store.incidents.set_state(current.incident, state)
             self.journal(mission, end, "mission", reason, {}, key=f"{mission}:finish")
             self.tell(wording.ended(self.mission_of(mission), self.incident_of(mission), self.events_of(mission)))
-        self._settle(mission, end)
+            self._settle(mission, end)
+        self.parts.wake()
         return {"stage": stage, "reason": reason}
 
+    @breakable
     def pause(self, mission: str, signal: Mapping[str, str]) -> Json:
         """Stand still until a person says resume."""
         self.parts.store.missions.set(mission, paused=True)
         self.say(mission, f"paused by {signal['actor']}: {signal['reason']}", actor=signal["actor"])
         return {}
 
+    @breakable
     def resume(self, mission: str, signal: Mapping[str, str]) -> Json:
-        """Go on, or act on the answer."""
+        """Go on."""
         self.parts.store.missions.set(mission, paused=False)
-        self.say(mission, f"{signal['verb']} by {signal['actor']}: {signal['reason']}", actor=signal["actor"])
+        self.say(mission, f"resumed by {signal['actor']}: {signal['reason']}", actor=signal["actor"])
+        return {}
+
+    @breakable
+    def approved(self, mission: str, signal: Mapping[str, str]) -> Json:
+        """Note who approved."""
+        self.say(mission, f"approved by {signal['actor']}: {signal['reason']}", actor=signal["actor"])
+        return {}
+
+    @breakable
+    def unheard(self, mission: str, signal: Mapping[str, str]) -> Json:
+        """Note that somebody said what had no effect where the mission stood."""
+        self.say(mission, f"{signal['verb']} by {signal['actor']} came when nothing waited for it", actor="mission")
         return {}
 
     def _settle(self, mission: str, end: Stage) -> None:

@@ -17,12 +17,11 @@ class MendingSteps(Record):
     @breakable
     def gather(self, mission: str, number: int) -> Json:
         """Bring the repository up to date and turn the incident's frames into suspects in its tree."""
+        if number >= self.parts.budget.rounds:
+            raise Refused(f"the branch moved {number} times while the patch was being proved")
         self.enter(mission, Stage.GATHERING, "reading the evidence", round=number)
         incident, service = self.incident_of(mission), self.service_of(mission)
-        try:
-            repo = self.parts.forge.sync(service)
-        except Refused as error:
-            raise EnvironmentBroke(str(error)) from error
+        repo = self.parts.forge.sync(service)
         case = mending.open_case(mission, service, repo, self.parts.forge.head(service), incident.signal)
         self.hand_off(mission, f"{len(case.diagnosis.frames)} frame(s) in the repository at {case.base[:12]}",
                       {"base": case.base, "diagnosis": dump(case.diagnosis)})  # fmt: skip
@@ -32,7 +31,8 @@ class MendingSteps(Record):
     def reproduce(self, mission: str, case: Json) -> Json:
         """Red first."""
         self.enter(mission, Stage.REPRODUCING, "making it fail in a sandbox")
-        red = self._red(load(Case, case), self.note(mission, "reproduce"))
+        with self.spending(mission):
+            red = self._red(load(Case, case), self.note(mission, "reproduce"))
         data = {k: v for k, v in dump(red).items() if k != "baseline"}
         self.hand_off(mission, f"red by {red.kind}" if mending.is_red(red) else f"not red: {red.reason}", data)
         return as_object(dump(red))
@@ -52,15 +52,18 @@ class MendingSteps(Record):
         return {"fixers": fixers}
 
     @breakable
-    def draft(self, mission: str, case: Json, fixer: str) -> Json:
-        """What one fixer proposes, best first."""
+    def draft(self, mission: str, case: Json, fixer: str, left: int) -> Json:
+        """What one fixer proposes, best first; it may spend its share of what the `left` fixers still have."""
         self.enter(mission, Stage.DRAFTING, f"{fixer} is drafting")
-        chosen = next(f for f in self.parts.fixers if f.name == fixer)
-        limits = self.parts.budget
-        budget = Budget(deadline=time.monotonic() + limits.mission_s / len(self.parts.fixers),
-                        candidates=limits.candidates, patches=limits.patches)  # fmt: skip
-        note = self.note(mission, fixer)
-        patches = list(mending.draft(chosen, load(Case, case), self.parts.reproducer, budget, note))
+        chosen = next((f for f in self.parts.fixers if f.name == fixer), None)
+        if chosen is None:
+            self.say(mission, f"{fixer} is no longer in the configuration", actor=fixer)
+            return {"patches": []}
+        limits, note = self.parts.budget, self.note(mission, fixer)
+        with self.spending(mission) as left_s:
+            budget = Budget(deadline=time.monotonic() + left_s / left, candidates=limits.candidates,
+                            patches=limits.patches)  # fmt: skip
+            patches = list(mending.draft(chosen, load(Case, case), self.parts.reproducer, budget, note))
         drafts = [{"id": p.id, "rationale": p.rationale} for p in patches]
         self.hand_off(mission, f"{fixer} drafted {len(patches)} patch(es)", {"fixer": fixer, "patches": drafts})
         if not patches:
@@ -72,7 +75,8 @@ class MendingSteps(Record):
         """The independent tester's verdict on one patch."""
         self.enter(mission, Stage.JUDGING, f"judging {patch['fixer']}'s patch {patch['id']}")
         drafted = load(Patch, patch)
-        verdict = self.parts.tester.judge(load(Case, case), drafted, self.note(mission, "tester"))
+        with self.spending(mission):
+            verdict = self.parts.tester.judge(load(Case, case), drafted, self.note(mission, "tester"))
         if verdict.judgement == "unjudged":
             raise EnvironmentBroke(verdict.reason)
         self.hand_off(mission, f"{verdict.judgement}: {verdict.reason}", {"verdict": dump(verdict)})

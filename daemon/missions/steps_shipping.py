@@ -6,7 +6,18 @@ from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.missions import policy, wording
 from nightshift.daemon.missions.durable import Json
 from nightshift.daemon.missions.record import Record, as_object, breakable
-from nightshift.daemon.model import Case, ChangeDraft, ChangeRequest, Reproduction, Stage, Verdict, dump, load
+from nightshift.daemon.model import (
+    Case,
+    ChangeDraft,
+    ChangeRequest,
+    ChangeState,
+    Reproduction,
+    Service,
+    Stage,
+    Verdict,
+    dump,
+    load,
+)
 from nightshift.daemon.ports import EnvironmentBroke, Refused, StaleBase
 
 
@@ -33,6 +44,9 @@ class ShippingSteps(Record):
     def authorise(self, mission: str, case: Json, choice: Json, change: Json) -> Json:
         """What policy allows; when a person must decide, they are told once how."""
         decision = self._decide(mission, case, choice)
+        if change.get("observed") and decision.action != "observe":
+            reason = "the configuration of that time allowed no pull request"
+            decision = policy.Decision(action="observe", reason=reason, rules=())
         data = {"action": decision.action, "reason": decision.reason, "rules": [vars(r) for r in decision.rules]}
         self.say(mission, f"policy: {decision.action}: {decision.reason}", actor="policy", data=data)
         if decision.action == "propose":
@@ -41,45 +55,59 @@ class ShippingSteps(Record):
                                        decision.reason))  # fmt: skip
         return data
 
-    def approved(self, mission: str, answer: Json) -> Json:
-        """Note who approved."""
-        self.say(mission, f"approved by {answer['actor']}: {answer['reason']}", actor=str(answer["actor"]))
-        return {}
-
     @breakable
-    def withdraw(self, mission: str, change: Json, answer: Json) -> Json:
-        """Close the pull request a person rejected."""
-        closed = self.parts.forge.close(self.service_of(mission), change["key"], f"rejected by {answer['actor']}")
-        self.remember(mission, "", "", "dismissed")
+    def withdraw(self, mission: str, choice: Json, change: Json, answer: Json) -> Json:
+        """Close the pull request a person rejected, if there is one."""
+        service, patch = self.service_of(mission), choice["verdict"]["patch"]
+        self.remember(mission, patch["fixer"], patch["kind"], "dismissed")
+        if self.parts.forge.find(service, change["key"]) is None:
+            return {}
+        closed = self.parts.forge.close(service, change["key"], f"rejected by {answer['actor']}")
         return as_object(dump(closed))
 
     @breakable
-    def merge(self, mission: str, change: Json) -> Json:
-        """Merge the judged commit, or say that the base moved."""
+    def merge(self, mission: str, case: Json, choice: Json, change: Json, approved: bool) -> Json:
+        """Merge the judged commit if policy still allows it, or say that it does not or that the base moved."""
         self.enter(mission, Stage.MERGING, f"merging {change['head'][:12]}")
-        service = self.service_of(mission)
+        service, forge = self.service_of(mission), self.parts.forge
+        found = forge.find(service, change["key"])
+        if found and found.state is ChangeState.CLOSED:
+            return self._stale(service, change)
+        if not (found and found.merged):
+            decision = self._decide(mission, case, choice)
+            if not (decision.action == "merge" or (approved and decision.action == "propose")):
+                self.say(mission, f"not merged after all: {decision.reason}", actor="policy")
+                return {"unauthorised": decision.reason}
         try:
-            merged = self.parts.forge.merge(service, change["key"], head=change["head"], base=change["base"])
+            merged = forge.merge(service, change["key"], head=change["head"], base=change["base"])
         except StaleBase as error:
             self.hand_off(mission, f"stale base, judging again: {error}", {})
-            self.parts.forge.close(service, change["key"], "the branch moved; proved again in a new request")
+            forge.close(service, change["key"], "the branch moved; proved again in a new request")
             return {"stale": True}
         self.hand_off(mission, f"merged as {merged.merged[:12]}", {"change": dump(merged)})
         return as_object(dump(merged))
 
+    def _stale(self, service: Service, change: Json) -> Json:
+        """Closed by a step that was killed after it found the base stale, or else by people."""
+        self.parts.forge.sync(service)
+        if self.parts.forge.head(service) == change["base"]:
+            raise Refused(f"the change request {change['key']} was closed")
+        return {"stale": True}
+
     @breakable
     def deploy(self, mission: str, change: Json, purpose: str = "fix") -> Json:
         """Ship what was merged; a failing deploy is a result, not a broken environment."""
+        service = self.service_of(mission)
         if purpose == "fix":
             self.enter(mission, Stage.DEPLOYING, f"deploying {change['merged'][:12]}")
-        since_ms = self.parts.clock.now_ms()
+        self._may_act(service, f"{change['merged'][:12]} is merged and not deployed")
         try:
-            said = self.parts.deployer.deploy(self.service_of(mission), change["merged"], f"{mission}-{purpose}")
+            said = self.parts.deployer.deploy(service, change["merged"], f"{mission}-{purpose}")
         except EnvironmentBroke as error:
             self.hand_off(mission, f"the deploy failed: {error}", {})
             return {"failed": str(error)}
         self.hand_off(mission, f"deployed {change['merged'][:12]}", {"output": said[-4000:]})
-        return {"since_ms": since_ms, "deployed_ms": self.parts.clock.now_ms(), "commit": change["merged"]}
+        return {"deployed_ms": self.parts.clock.now_ms(), "commit": change["merged"]}
 
     @breakable
     def watch(self, mission: str, deployed: Json) -> Json:
@@ -95,6 +123,7 @@ class ShippingSteps(Record):
         """Revert a merged fix that did not heal. Its gate: the tree must be the one that ran before the fix."""
         self.enter(mission, Stage.ROLLING_BACK, reason)
         service, forge = self.service_of(mission), self.parts.forge
+        self._may_act(service, "the change stays")
         try:
             diff = forge.revert(service, change["key"])
             head = forge.head(service)
@@ -117,6 +146,11 @@ class ShippingSteps(Record):
         repo = BareRepo(case["repo"])
         if repo.apply(head, diff) != repo.tree_of(case["base"]):
             raise Refused("other work was merged since, and the state before the fix was never proved with it")
+
+    def _may_act(self, service: Service, otherwise: str) -> None:
+        """Raises Refused when the configuration of today allows no effect at all."""
+        if reason := policy.forbidden(service, self.parts.policy):
+            raise Refused(f"{otherwise}: {reason}")
 
     def _decide(self, mission: str, case: Json, choice: Json) -> policy.Decision:
         service = self.service_of(mission)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nightshift.daemon.missions.durable import Json
+from nightshift.daemon.missions.durable import Json, performed, valued
 from nightshift.daemon.model import (
     Case,
     GateResult,
@@ -22,7 +23,7 @@ from nightshift.daemon.ports import Budget, EnvironmentBroke, Note, Sandbox, Wor
 
 
 class MemoryDurable:
-    """`Durable` in memory: remembers finished steps, so that running a workflow again replays them."""
+    """`Durable` in memory, for one run. A signal may say after which step it comes (`when`)."""
 
     def __init__(self, signals: Sequence[Mapping[str, str]] = ()) -> None:
         self.signals = deque(signals)
@@ -31,7 +32,7 @@ class MemoryDurable:
 
     async def step(self, name: str, work: Callable[..., Json], *args: Any) -> Json:
         self.names.append(name)
-        return await asyncio.to_thread(work, *args)
+        return valued(await asyncio.to_thread(performed, f"{id(self)}:{len(self.names)}", work, *args))
 
     async def receive(self, timeout_s: float) -> Mapping[str, str] | None:
         if timeout_s == 0 and self.signals and self.signals[0].get("when") not in (None, self._last()):
@@ -43,6 +44,58 @@ class MemoryDurable:
 
     async def sleep(self, seconds: float) -> None:
         self.slept_s.append(seconds)
+
+
+class Killed(BaseException):
+    """What a `RecordedDurable` raises in place of kill -9."""
+
+
+class RecordedDurable(MemoryDurable):
+    """Remembers what finished, so that the next run replays it, and refuses a run that asks for something else.
+
+    `kill_at` counts steps: the run dies before (even) or after (odd) the effect of step kill_at // 2, in both cases
+    before it is remembered.
+    """
+
+    def __init__(self, signals: Sequence[Mapping[str, str]] = (), kill_at: int = -1) -> None:
+        super().__init__(signals)
+        self.history: list[tuple[str, Any]] = []
+        self.kill_at = kill_at
+        self._at = 0
+
+    def again(self) -> None:
+        """The daemon starts anew."""
+        self._at, self.kill_at, self.names = 0, -1, []
+
+    async def step(self, name: str, work: Callable[..., Json], *args: Any) -> Json:
+        at, steps = self._at, len(self.names)
+
+        async def effect() -> Any:
+            if self.kill_at == 2 * steps:
+                raise Killed
+            result = await asyncio.to_thread(performed, f"run:{at}", work, *args)
+            if self.kill_at == 2 * steps + 1:
+                raise Killed
+            return result
+
+        self.names.append(name)
+        return valued(await self._remembered(name, effect))
+
+    async def receive(self, timeout_s: float) -> Mapping[str, str] | None:
+        async def look() -> Any:
+            return await super(RecordedDurable, self).receive(timeout_s)
+
+        found: Mapping[str, str] | None = await self._remembered("receive", look)
+        return found
+
+    async def _remembered(self, name: str, doing: Callable[[], Awaitable[Any]]) -> Any:
+        if self._at == len(self.history):
+            self.history.append((name, await doing()))
+        recorded, value = self.history[self._at]
+        if recorded != name:
+            raise AssertionError(f"not deterministic: asked for {name}, remembered {recorded}")
+        self._at += 1
+        return json.loads(json.dumps(value))
 
 
 @dataclass

@@ -15,14 +15,15 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def append(self, event: Event, *, key: str = "") -> None:
-        """Write one event; its `id` is given by the database. A key that is there already writes nothing."""
+    def append(self, event: Event, *, key: str = "") -> bool:
+        """Write one event; its `id` is given by the database. A key that is there already writes nothing: False."""
         values = dump(event)
         del values["id"]
         with self._db.begin() as c:
             if key and c.execute(select(journal.c.id).where(journal.c.key == key)).first():
-                return
+                return False
             c.execute(journal.insert().values(**values, key=key or None))
+        return True
 
     def of(self, mission: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
         """A mission's events in order ('' = all missions'); `after` is the id of the last one already read."""

@@ -20,8 +20,8 @@ MOVES: dict[Stage, set[Stage]] = {
     S.DRAFTING: {S.JUDGING},
     S.JUDGING: {S.DRAFTING, S.PROPOSING},
     S.PROPOSING: {S.AWAITING_APPROVAL, S.MERGING},
-    S.AWAITING_APPROVAL: {S.MERGING, S.DRAFTING},
-    S.MERGING: {S.DEPLOYING, S.GATHERING, S.AWAITING_APPROVAL},
+    S.AWAITING_APPROVAL: {S.MERGING},
+    S.MERGING: {S.DEPLOYING, S.GATHERING, S.AWAITING_APPROVAL, S.ROLLING_BACK},
     S.DEPLOYING: {S.WATCHING, S.ROLLING_BACK},
     S.WATCHING: {S.HEALED, S.ROLLING_BACK},
     S.ROLLING_BACK: {S.ROLLED_BACK},
@@ -51,10 +51,13 @@ class Missions:
 
     def get(self, name: str) -> Mission | None:
         """One mission by its id or its incident's; a unique prefix of at least 4 characters is enough."""
+        whole = (missions.c.id == name) | (missions.c.incident == name)
         starts = missions.c.id.startswith(name, autoescape=True) | missions.c.incident.startswith(name, autoescape=True)
         with self._db.begin() as c:
-            rows = c.execute(select(missions).where(starts)).mappings().fetchmany(2)
-        return _mission(rows[0]) if len(rows) == 1 and len(name) >= 4 else None
+            rows = c.execute(select(missions).where(whole)).mappings().fetchmany(2)
+            if not rows and len(name) >= 4:  # after the exact look, which an index answers
+                rows = c.execute(select(missions).where(starts)).mappings().fetchmany(2)
+        return _mission(rows[0]) if len(rows) == 1 else None
 
     def move(self, name: str, to: Stage, reason: str, at_ms: int) -> Mission:
         """Move to a stage; moving to where it stands is a no-op (a resumed step). Raises IllegalMove, KeyError."""
@@ -74,12 +77,17 @@ class Missions:
         return newer
 
     def set(self, name: str, **values: object) -> None:
-        """Change `paused`, `round` or `spent_s`."""
+        """Change `paused` or `round`."""
         with self._db.begin() as c:
             c.execute(update(missions).where(missions.c.id == name).values(**values))
 
-    def list(self, *, open_only: bool = False, limit: int = 500) -> list[Mission]:
-        """Missions, newest move first."""
+    def spend(self, name: str, seconds: float) -> None:
+        """Count seconds of work towards a mission's budget."""
+        with self._db.begin() as c:
+            c.execute(update(missions).where(missions.c.id == name).values(spent_s=missions.c.spent_s + seconds))
+
+    def list(self, *, open_only: bool = False, limit: int | None = 500) -> list[Mission]:
+        """Missions, newest move first; `limit` None: all."""
         query = select(missions).order_by(missions.c.updated_at_ms.desc()).limit(limit)
         if open_only:
             query = query.where(missions.c.stage.not_in([s.value for s in ENDS]))

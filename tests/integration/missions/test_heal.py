@@ -36,12 +36,12 @@ def test_runs_twice_without_doubling_anything(tmp_path: Path):
     case = steps.gather(name, 0)
     case["reproduction"] = steps.reproduce(name, case)
     steps.plan(name, case)
-    patch = steps.draft(name, case, "templates")["patches"][0]
+    patch = steps.draft(name, case, "templates", 1)["patches"][0]
     choice = {"verdict": steps.judge(name, case, patch), "reason": ""}
     change = steps.propose(name, case, choice, 0)
     assert steps.propose(name, case, choice, 0) == change
-    merged = steps.merge(name, change)
-    assert steps.merge(name, change) == merged
+    merged = steps.merge(name, case, choice, change, False)
+    assert steps.merge(name, case, choice, change, False) == merged
     assert made.commits() == 2
     deployed = steps.deploy(name, merged)
     steps.watch(name, deployed)

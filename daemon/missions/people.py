@@ -1,0 +1,70 @@
+"""What people say to a mission while it runs. Every signal has an effect or a line in the journal that it had none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nightshift.daemon.missions.durable import Durable
+from nightshift.daemon.missions.steps import Steps
+
+ANSWER_S = 7 * 24 * 3600.0
+
+
+class Rejected(Exception):
+    """A person wants none of it; what that undoes depends on how far the mission came."""
+
+    def __init__(self, signal: Mapping[str, str]) -> None:
+        super().__init__(f"rejected by {signal['actor']}: {signal['reason']}")
+        self.signal = dict(signal)
+
+
+class Unanswered(Exception):
+    """Nobody spoke for `ANSWER_S`."""
+
+
+class People:
+    """The signals to one mission, in the order they were sent."""
+
+    def __init__(self, durable: Durable, steps: Steps, mission: str) -> None:
+        self._durable, self._steps, self._mission = durable, steps, mission
+
+    async def heed(self) -> None:
+        """Act on what was said since the last look. Raises Rejected, Unanswered."""
+        while signal := await self._durable.receive(0):
+            await self._take(signal)
+
+    async def approval(self) -> None:
+        """Return when somebody approves. Raises Rejected, Unanswered."""
+        while True:
+            signal = await self._next()
+            if signal["verb"] == "approve":
+                await self._durable.step("approved", self._steps.approved, self._mission, dict(signal))
+                return
+            await self._take(signal)
+
+    async def _take(self, signal: Mapping[str, str]) -> None:
+        if signal["verb"] == "reject":
+            raise Rejected(signal)
+        if signal["verb"] == "pause":
+            await self._durable.step("paused", self._steps.pause, self._mission, dict(signal))
+            await self._resumed()
+        elif signal["verb"] == "resume":
+            await self._durable.step("resumed", self._steps.resume, self._mission, dict(signal))
+        else:
+            await self._durable.step("unheard", self._steps.unheard, self._mission, dict(signal))
+
+    async def _resumed(self) -> None:
+        while True:
+            signal = await self._next()
+            if signal["verb"] == "reject":
+                raise Rejected(signal)
+            if signal["verb"] == "resume":
+                await self._durable.step("resumed", self._steps.resume, self._mission, dict(signal))
+                return
+            await self._durable.step("unheard", self._steps.unheard, self._mission, dict(signal))
+
+    async def _next(self) -> Mapping[str, str]:
+        signal = await self._durable.receive(ANSWER_S)
+        if signal is None:
+            raise Unanswered("nobody answered within seven days")
+        return signal
