@@ -87,11 +87,16 @@ class TemplateFixer:
         call = parse_pytest(made.command)
         modes: list[PytestCall | None] = [call, None] if call else [None]
         for mode in modes:
+            given = False
             try:
-                yield from self._draft(case, bench, budget, note, repo, files, mode)
+                for patch in self._draft(case, bench, budget, note, repo, files, mode):
+                    given = True
+                    yield patch
                 return
             except WorkerLost as lost:
                 note(f"templates: {_last_line(str(lost))}")
+                if given:
+                    return
 
     def _draft(
         self, case: Case, bench: Workbench, budget: Budget, note: Note, repo: BareRepo, files: Mapping[str, File],
