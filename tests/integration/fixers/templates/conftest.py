@@ -1,6 +1,5 @@
 """Repositories that are healed in real sandboxes."""
 
-# ruff: noqa: E501 - sample repositories read best one file a line
 from __future__ import annotations
 
 import dataclasses
@@ -42,7 +41,9 @@ class Patient:
         made = Reproduction(kind="check", command=check, failing=failing)
         return Case(id="c", repo=self.repo.path, base=self.base, reproduction=made, diagnosis=diagnosis or Diagnosis())
 
-    def draft(self, case: Case, *, patches: int = 3, budget_s: float = 60.0, settings: Settings | None = None) -> list[Patch]:
+    def draft(
+        self, case: Case, *, patches: int = 3, budget_s: float = 60.0, settings: Settings | None = None
+    ) -> list[Patch]:
         bench = SandboxReproducer(self.sandboxes).bench(case)
         budget = Budget(deadline=time.monotonic() + budget_s, patches=patches)
         return list(TemplateFixer(settings).draft(case, bench, budget, self.notes.append))

@@ -19,7 +19,9 @@ def test_one_module_and_the_contract(patient) -> None:
     patches = keeps_contract(TemplateFixer(), case, bench)
     assert patches[0].files == ("stats.py",)
     assert "return sum(xs) / len(xs)\n" in sick.text(patches[0])
-    assert patches[0].rationale.startswith("in `stats.mean`, use `len(xs)` instead of `(len(xs) - 1)` (line 6); 1 of 1 failing")
+    assert patches[0].rationale.startswith(
+        "in `stats.mean`, use `len(xs)` instead of `(len(xs) - 1)` (line 6); 1 of 1 failing"
+    )
     assert keeps_contract(ScriptedFixer([{"stats.py": MEAN.replace(" - 1", "")}]), case, bench)
 
 
@@ -120,6 +122,8 @@ def test_nothing_found_and_nothing_to_do(patient) -> None:
 
 
 def test_only_tests_to_edit_means_no_patch(patient) -> None:
-    sick = patient({"test_only.py": "def helper(x):\n    return x + 2\n\n\ndef test_it():\n    assert helper(1) == 2\n"})
+    sick = patient(
+        {"test_only.py": "def helper(x):\n    return x + 2\n\n\ndef test_it():\n    assert helper(1) == 2\n"}
+    )
     assert sick.draft(sick.case()) == []
     assert sick.notes == ["templates: no Python files to edit"]

@@ -12,9 +12,8 @@ import pytest
 from nightshift.daemon.kit.run import Completed, run
 
 SCRIPT = Path(__file__).parents[4] / "deploy" / "engine"
-TOOLS = (
-    "bash sh true env id mkdir cat tail head wc tr grep sleep seq timeout setsid flock rm dirname cp chmod touch".split()  # noqa: SIM905
-)
+NAMES = "bash sh true env id mkdir cat tail head wc tr grep sleep seq timeout setsid flock rm dirname cp chmod touch"
+TOOLS = NAMES.split()
 DOCKER = """#!/bin/bash
 [ -e "$WORLD/up" ] && { echo 20.0.1; exit 0; }
 exit 1

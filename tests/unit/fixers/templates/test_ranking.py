@@ -56,6 +56,6 @@ def test_what_may_be_edited(path: str, allowed: bool) -> None:
 
 def test_literals_that_tests_expect() -> None:
     test = "def test_a():\n    assert f(None) == 'guest'\n    self.assertEqual(f(2), [1, 2])\ndef test_b():\n    assert 3 == f()\n"
-    assert expected_literals([(test, 'test_a')]) == ("'guest'", '[1, 2]')
+    assert expected_literals([(test, "test_a")]) == ("'guest'", "[1, 2]")
     assert expected_literals([(test, "test_b")]) == ("3",)
     assert expected_literals([("def broken(", "")]) == ()

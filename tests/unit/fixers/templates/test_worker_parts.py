@@ -1,6 +1,5 @@
 """The worker's parts that need no sandbox: swapping code, restoring state, counting lines, reading 3.8 syntax."""
 
-# ruff: noqa: E501 - sample repositories read best one file a line
 from __future__ import annotations
 
 import ast
@@ -174,6 +173,8 @@ def test_the_worker_is_python_3_8_and_standard_library_only() -> None:
     assert "nightshift_worker/main.py" in files
     for name, text in files.items():
         tree = ast.parse(text, name, feature_version=(3, 8))
-        imported = {(n.module or "").split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and not n.level}
+        imported = {
+            (n.module or "").split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and not n.level
+        }
         imported |= {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         assert imported - {"pytest", "_pytest"} <= sys.stdlib_module_names, name

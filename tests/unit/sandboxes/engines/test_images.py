@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,10 +66,10 @@ def test_sbin_is_a_real_directory_for_the_engines_init() -> None:
         assert all(member.uid == 0 for member in archive)
 
 
-def test_the_same_layout_has_the_same_name_and_another_another(tmp_path: Path) -> None:
-    python = _venv(tmp_path / "env")
-    assert host_layout().tag() == host_layout().tag()
-    assert host_layout(str(python)).tag() != host_layout().tag()
+def test_the_same_content_has_the_same_name_and_other_content_another() -> None:
+    layout = host_layout()
+    assert layout.tag() == host_layout().tag()
+    assert replace(layout, dirs=(*layout.dirs, "elsewhere")).tag() != layout.tag()
 
 
 def test_a_virtual_environment_keeps_its_own_path(tmp_path: Path) -> None:
