@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 def serve(config: Config) -> int:
     """Run the daemon in the foreground until SIGTERM or SIGINT; returns the exit status."""
-    from nightshift.daemon.app.serve import serve as run
+    from nightshift.daemon.app.ending import until_told
 
-    return run(config)
+    over = until_told()
+    from nightshift.daemon.app.serve import serve as run  # a second of imports, during which signals count already
+
+    return run(config, over=over)
 
 
 def heal(request: HealRequest, note: Note, config: Config | None = None) -> HealResult:

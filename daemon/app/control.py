@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -13,7 +12,7 @@ from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.config import Config
 from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.missions.engine import Engine
-from nightshift.daemon.model import ENDS, Health, Stage
+from nightshift.daemon.model import ENDS, Health, Mission, Stage
 from nightshift.daemon.ports import Refused
 from nightshift.daemon.store.store import Store
 
@@ -57,12 +56,10 @@ class Control:
         found = self._store.missions.get(mission)
         if found is None:
             raise KeyError(mission)
-        if found.stage in ENDS:
-            raise Refused(f"the mission is over: {found.stage}")
-        if verb == "approve" and found.stage != Stage.AWAITING_APPROVAL:
-            raise Refused(f"nothing waits for approval: the mission is {found.stage}")
-        if verb == "resume" and not found.paused:
-            raise Refused("the mission is not paused")
+        if reason_against := out_of_place(found, verb):
+            raise Refused(reason_against)
+        if verb == "pause":  # shown from now on; the step under way still ends
+            self._store.missions.set(found.id, paused=True)
         self._engine.signal(found.id, verb, actor, reason)
 
     def runbooks(self) -> Sequence[Mapping[str, Any]]:
@@ -88,13 +85,26 @@ class Control:
         self._intake(signals)
         return len(signals)
 
-    def serve(self) -> None:
-        """Listen until SIGTERM or SIGINT."""
+    def serve(self, over: threading.Event) -> None:
+        """Listen until it is over."""
         from nightshift.daemon.web.server import listening
 
-        http, over = self._config.http, threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: over.set())
+        http = self._config.http
         where = self._config.state_dir / "http.port"
         with listening(self, host=http.host, port=http.port, hosts=http.hosts, port_file=where):
             over.wait()
+
+
+def out_of_place(mission: Mission, verb: str) -> str:
+    """Why a signal would have no effect where the mission stands; '' when it has one."""
+    if mission.stage in ENDS:
+        return f"the mission is over: {mission.stage}"
+    if verb == "approve" and mission.stage != Stage.AWAITING_APPROVAL:
+        return f"nothing waits for approval: the mission is {mission.stage}"
+    if verb == "approve" and mission.paused:
+        return "the mission is paused: resume it first"
+    if verb == "resume" and not mission.paused:
+        return "the mission is not paused"
+    if verb in ("pause", "reject") and mission.stage == Stage.ROLLING_BACK:
+        return "the change is being taken back already"
+    return ""

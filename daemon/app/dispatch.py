@@ -33,8 +33,8 @@ class Dispatcher:
         log.info("mission %s for %s in %s", name, incident.title, incident.service)
 
     def resume(self) -> int:
-        """After a start: enqueue what was recorded but never reached the engine; returns how many are open."""
-        waiting = self._store.missions.list(open_only=True)
+        """Enqueue what was recorded but never reached the engine; returns how many missions wait to begin."""
+        waiting = self._store.missions.list(stage=Stage.QUEUED, limit=None)
         for mission in waiting:
             self._engine.start(mission.id)
         return len(waiting)

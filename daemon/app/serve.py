@@ -14,34 +14,48 @@ from nightshift.daemon.app.books import Bookshelf
 from nightshift.daemon.app.channels import notifiers
 from nightshift.daemon.app.control import Control
 from nightshift.daemon.app.dispatch import Dispatcher
+from nightshift.daemon.app.ending import busy, leave, until_told
 from nightshift.daemon.app.eyes import monitors
 from nightshift.daemon.app.lock import sole_owner
 from nightshift.daemon.app.logs import configure
 from nightshift.daemon.app.outbox import Outbox
 from nightshift.daemon.app.reporting import Reporting
-from nightshift.daemon.app.upkeep import upkeep
+from nightshift.daemon.app.upkeep import forget, upkeep
 from nightshift.daemon.config import Config
 from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.kit.clock import SystemClock
+from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.missions.engine import Engine
 from nightshift.daemon.missions.parts import Parts
 from nightshift.daemon.missions.steps import Steps
-from nightshift.daemon.ports import Monitor, Refused
+from nightshift.daemon.ports import EnvironmentBroke, Monitor, Refused
 from nightshift.daemon.store.store import Store
 
 log = logging.getLogger(__name__)
 NODE = "node-1"
 
 
-def serve(config: Config, make_steps: Callable[[Parts], Steps] = Steps) -> int:
-    """Run until SIGTERM or SIGINT; 0 after an orderly end, 2 when the state folder belongs to another daemon."""
+def serve(config: Config, make_steps: Callable[[Parts], Steps] = Steps, over: threading.Event | None = None) -> int:
+    """Run until SIGTERM or SIGINT; 0 after an orderly end, 2 when the state folder belongs to another daemon, 3 when
+    something it needs to begin is not there.
+
+    With a step still under way the process ends here, as kill -9 would end it: the step runs again at the next start.
+    """
+    over = over or until_told()
     configure()
+    status = _serve(config, make_steps, over)
+    if busy():
+        leave(status)
+    return status
+
+
+def _serve(config: Config, make_steps: Callable[[Parts], Steps], over: threading.Event) -> int:
     try:
         with sole_owner(config.state_dir), running(config, make_steps) as control:
-            control.serve()
-    except Refused as error:
-        print(f"nightshift run: {error}", file=sys.stderr)
-        return 2
+            control.serve(over)
+    except (Refused, EnvironmentBroke) as error:
+        print(f"nightshift run: {redact(str(error))}", file=sys.stderr)
+        return 2 if isinstance(error, Refused) else 3
     log.info("stopped; unfinished missions go on at the next start")
     return 0
 
@@ -56,7 +70,7 @@ def running(config: Config, make_steps: Callable[[Parts], Steps]) -> Iterator[Co
         sandboxes = compose.sandboxes(config)
         stack.callback(sandboxes.close)
         channels = notifiers(config, clock)
-        outbox = Outbox(store, channels)
+        outbox = Outbox(store, channels, clock)
         shelf = Bookshelf(config, store, clock, tuple(channels.values()))
         steps = make_steps(compose.parts(config, store, clock, sandboxes, shelf, list(channels), outbox.wake))
         engine = Engine(config.state_dir / "missions.db", NODE, steps)
@@ -70,8 +84,14 @@ def running(config: Config, make_steps: Callable[[Parts], Steps]) -> Iterator[Co
         stack.enter_context(reporting.scheduled())
         work: dict[str, Callable[[threading.Event], None]] = {
             "outbox": outbox.run,
-            "upkeep": lambda over: upkeep(store, sandboxes, clock, over),
-        }
+            "upkeep": partial(upkeep, {
+                "reap sandboxes whose owners are gone": sandboxes.reap,
+                "forget old signals": partial(forget, store, clock),
+                "go on with missions whose progress could not be written": engine.revive,
+                "start missions that could not be started": dispatcher.resume,
+                "announce incidents that have no mission": lambda: len(intake.pending()),
+            }),
+        }  # fmt: skip
         watching = monitors(config, clock)
         stack.callback(_stop_threads, stop, outbox, _start(work, watching, intake, store, stop))
         log.info("watching %d service(s) with %s", len(config.services), ", ".join(watching) or "no monitor")

@@ -1,13 +1,12 @@
-"""What has to happen now and then: reap sandboxes, forget old signals."""
+"""What has to happen now and then: start what could not be started, reap sandboxes, forget old signals."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Mapping
 
-from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.kit.clock import Clock
-from nightshift.daemon.ports import EnvironmentBroke
 from nightshift.daemon.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -15,15 +14,19 @@ EVERY_S = 60.0
 REMEMBER_MS = 14 * 24 * 3600 * 1000
 
 
-def upkeep(store: Store, engine: LateSandboxes, clock: Clock, stop: threading.Event) -> None:
-    """Loop until told to stop."""
-    while not stop.wait(EVERY_S):
-        try:
-            reaped = engine.reap()
-            if reaped:
-                log.info("removed %d sandboxes whose owners are gone", reaped)
-            store.incidents.forget_signals(clock.now_ms() - REMEMBER_MS)
-        except EnvironmentBroke as error:
-            log.warning("upkeep: %s", error)
-        except Exception:  # upkeep must not end because of one bad minute
-            log.exception("upkeep failed")
+def upkeep(chores: Mapping[str, Callable[[], object]], stop: threading.Event, every_s: float = EVERY_S) -> None:
+    """Loop until told to stop; each chore answers how much it did, and one that fails does not keep the others."""
+    while not stop.wait(every_s):
+        for name, chore in chores.items():
+            try:
+                done = chore()
+            except Exception:  # upkeep must not end because of one bad minute
+                log.exception("upkeep: could not %s; it is tried again", name)
+                continue
+            if done:
+                log.info("upkeep: %s: %s", name, done)
+
+
+def forget(store: Store, clock: Clock) -> int:
+    """Drop the memory of signals too old to come again; returns how many."""
+    return store.incidents.forget_signals(clock.now_ms() - REMEMBER_MS)

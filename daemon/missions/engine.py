@@ -11,6 +11,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +23,7 @@ from nightshift.daemon.missions.durable import Json, performed, valued
 from nightshift.daemon.missions.heal import Heal
 from nightshift.daemon.missions.steps import Steps
 from nightshift.daemon.model import Stage
+from nightshift.daemon.ports import EnvironmentBroke
 from nightshift.daemon.store.database import STORE_ERRORS
 
 if TYPE_CHECKING:
@@ -125,10 +127,15 @@ class Engine:
             raise KeyError(mission) from error
 
     def revive(self) -> int:
-        """Take up the missions whose progress could not be written down; returns how many."""
-        for mission in (lost := sorted(self._lost)):
-            DBOS.resume_workflow(mission)
+        """Take up the missions whose progress could not be written down; returns how many. Raises as stores do."""
+        lost = sorted(self._lost)
+        for mission in lost:
             self._lost.discard(mission)
+            try:
+                DBOS.resume_workflow(mission)
+            except STORE_ERRORS:
+                self._lost.add(mission)
+                raise
         return len(lost)
 
     def close(self, wait_s: int = 0) -> None:
@@ -150,6 +157,8 @@ def _workflow(steps: Steps, lost: Callable[[str], None]) -> Callable[[str], Any]
 
 def _enable_wal(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-    connection.close()
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.Error as error:
+        raise EnvironmentBroke(f"{path}: {error}") from error

@@ -51,9 +51,20 @@ class Notices:
                 fresh = True
         return fresh
 
-    def waiting(self, limit: int = 50) -> list[tuple[str, Notice, int]]:
-        """(channel, notice, attempts so far) still to be delivered, oldest first."""
-        query = select(notices).where(notices.c.state == "waiting").order_by(notices.c.at_ms).limit(limit)
+    def channels(self) -> list[str]:
+        """The channels something waits for."""
+        query = select(notices.c.channel).where(notices.c.state == "waiting").distinct().order_by(notices.c.channel)
+        with self._db.begin() as c:
+            return list(c.execute(query).scalars())
+
+    def waiting(self, channel: str = "", *, untried: bool = False, limit: int = 50) -> list[tuple[str, Notice, int]]:
+        """(channel, notice, attempts so far) still to be delivered, least tried and then oldest first."""
+        query = select(notices).where(notices.c.state == "waiting")
+        if channel:
+            query = query.where(notices.c.channel == channel)
+        if untried:
+            query = query.where(notices.c.attempts == 0)
+        query = query.order_by(notices.c.attempts, notices.c.at_ms).limit(limit)
         with self._db.begin() as c:
             return [(r["channel"], Notice(**r["notice"]), r["attempts"]) for r in c.execute(query).mappings()]
 
@@ -62,6 +73,12 @@ class Notices:
         where = (notices.c.key == key) & (notices.c.channel == channel)
         with self._db.begin() as c:
             c.execute(update(notices).where(where).values(state=state, attempts=notices.c.attempts + 1))
+
+    def written_ms(self, key: str, channel: str) -> int:
+        """When a notice was put into the outbox."""
+        where = (notices.c.key == key) & (notices.c.channel == channel)
+        with self._db.begin() as c:
+            return int(c.execute(select(notices.c.at_ms).where(where)).scalar_one())
 
     def has(self, key: str) -> bool:
         """Whether a notice with this key was ever enqueued."""

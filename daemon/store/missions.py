@@ -86,11 +86,13 @@ class Missions:
         with self._db.begin() as c:
             c.execute(update(missions).where(missions.c.id == name).values(spent_s=missions.c.spent_s + seconds))
 
-    def list(self, *, open_only: bool = False, limit: int | None = 500) -> list[Mission]:
+    def list(self, *, open_only: bool = False, stage: Stage | None = None, limit: int | None = 500) -> list[Mission]:
         """Missions, newest move first; `limit` None: all."""
         query = select(missions).order_by(missions.c.updated_at_ms.desc()).limit(limit)
         if open_only:
             query = query.where(missions.c.stage.not_in([s.value for s in ENDS]))
+        if stage is not None:
+            query = query.where(missions.c.stage == stage.value)
         with self._db.begin() as c:
             return [_mission(r) for r in c.execute(query).mappings().all()]
 
