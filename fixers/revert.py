@@ -64,6 +64,13 @@ class _Probes:
             self.known[commit] = self.bench.red(commit)
         return self.known[commit]
 
+    def in_vain(self, tree: str) -> bool:
+        """Whether the reproduction stays red on a tree: asked here, it costs a run; at the tester's, several."""
+        try:
+            return self.red(tree) is True
+        except _Spent:
+            return False
+
     def convicts(self, commit: str, parent: str) -> bool | None:
         """True: it broke it. False: it did not. None: can't be told."""
         before = self.red(parent)
@@ -75,11 +82,12 @@ class _Probes:
 
 @dataclass(frozen=True, kw_only=True)
 class _Guilt:
-    """A commit to undo, how sure that is, and why."""
+    """A commit to undo, how sure that is, and why. `proved`: the reproduction is green just before it."""
 
     commit: Revision
     score: float
     why: str
+    proved: bool = True
 
 
 class RevertFixer:
@@ -97,7 +105,7 @@ class RevertFixer:
         given = 0
         with opened(case.repo) as repo:
             for guilt in self._guilty(repo, case, probes, note):
-                for patch in self._patches(case, guilt, note):
+                for patch in self._patches(case, guilt, probes, note):
                     if given >= budget.patches or self.clock.monotonic() >= budget.deadline:
                         return
                     given += 1
@@ -137,7 +145,8 @@ class RevertFixer:
             note(f"revert: {found.id[:10]} {found.summary}: {word}")
             score = 0.95 if convicted else 0.3 * min(1.0, suspect.weight)
             proof = ", and the reproduction is green just before it" if convicted else ", unproved"
-            yield _Guilt(commit=found, score=score, why=(suspect.why or "suspected") + proof), convicted
+            why = (suspect.why or "suspected") + proof
+            yield _Guilt(commit=found, score=score, why=why, proved=bool(convicted)), convicted
 
     def _suspects(self, repo: Repo, case: Case) -> Sequence[Suspect]:
         bare = BareRepo(case.repo)
@@ -155,7 +164,7 @@ class RevertFixer:
                 yield _Guilt(commit=inner, score=0.9, why=f"bisection, within the merge {found.id[:10]}")
             if found.parents:
                 why = "bisection: the reproduction is green just before it" if sure else "bisection: one of a few"
-                yield _Guilt(commit=found, score=0.9 if sure else 0.4, why=why)
+                yield _Guilt(commit=found, score=0.9 if sure else 0.4, why=why, proved=sure)
 
     def _inside_merge(self, repo: Repo, merge: Revision, probes: _Probes) -> Iterator[Revision]:
         """The commit of the merged branch that broke it, when that branch was red on its own."""
@@ -168,13 +177,16 @@ class RevertFixer:
         if len(culprits) == 1:
             yield revision(repo, culprits[0])
 
-    def _patches(self, case: Case, guilt: _Guilt, note: Note) -> Iterator[Patch]:
+    def _patches(self, case: Case, guilt: _Guilt, probes: _Probes, note: Note) -> Iterator[Patch]:
         commit = guilt.commit
         found = undoings(BareRepo(case.repo), case.base, commit.id, commit.parents[0], case.diagnosis.frames)
         fitting = [undoing for undoing in found if len(undoing.files) <= self.settings.max_files]
         if not fitting:
             note(f"revert: {commit.id[:10]} can't be undone on top of later work")
         for rank, undoing in enumerate(fitting):
+            if not guilt.proved and probes.in_vain(undoing.tree):
+                note(f"revert: undoing {commit.id[:10]} ({undoing.scope}) leaves it red")
+                continue
             yield self._patch(case, guilt, undoing, rank)
 
     def _patch(self, case: Case, guilt: _Guilt, undoing: Undoing, rank: int) -> Patch:
