@@ -28,8 +28,8 @@ def until_told() -> threading.Event:
 
 
 def busy() -> bool:
-    """Whether threads are left that the interpreter would wait for."""
-    return any(t is not threading.current_thread() and not t.daemon for t in threading.enumerate())
+    """Whether threads are left: the interpreter would wait for a pool's, daemonic or not, until their step ends."""
+    return threading.active_count() > 1
 
 
 def leave(status: int) -> NoReturn:

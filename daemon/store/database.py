@@ -16,6 +16,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
+from nightshift.daemon.kit.redact import redact
+from nightshift.daemon.ports import EnvironmentBroke
 from nightshift.daemon.store.schema import metadata
 
 STORE_ERRORS = (SQLAlchemyError, sqlite3.Error)
@@ -31,11 +33,18 @@ class Database:
 
     @classmethod
     def open(cls, where: str | Path) -> Database:
-        """Open a SQLite file (a path) or any SQLAlchemy URL; creates or migrates the schema."""
-        database = cls(_engine(where))
+        """Open a SQLite file (a path) or any SQLAlchemy URL; creates or migrates the schema.
+
+        Raises EnvironmentBroke naming the store when it can't be read, is locked, corrupt or of a newer version.
+        """
         from nightshift.daemon.store.migrate import upgrade
 
-        upgrade(database.engine)
+        try:
+            database = cls(_engine(where))
+            upgrade(database.engine)
+        except (*STORE_ERRORS, EnvironmentBroke, OSError) as error:
+            why = getattr(error, "orig", None) or error
+            raise EnvironmentBroke(f"the store can't be used: {redact(str(where))}: {why}") from error
         return database
 
     @contextmanager

@@ -1,10 +1,11 @@
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from nightshift.daemon.model import Event, Frame, Incident, IncidentState, Mission, Severity, Signal, Stage
-from nightshift.daemon.ports import Notice
+from nightshift.daemon.ports import EnvironmentBroke, Notice
 from nightshift.daemon.store.missions import MOVES, IllegalMove
 from nightshift.daemon.store.store import Store
 
@@ -160,3 +161,37 @@ def test_a_store_opens_again(tmp_path):
     second = Store.open(tmp_path / "n.db")
     assert second.incidents.list() == [incident()]
     second.close()
+
+
+def test_an_empty_database_gets_what_the_migrations_would_make(tmp_path: Path):
+    from sqlalchemy import create_engine, inspect
+
+    from nightshift.daemon.store import migrate
+
+    def tables(engine):
+        looked = inspect(engine)
+        return {
+            name: (
+                sorted((c["name"], str(c["type"]), c["nullable"]) for c in looked.get_columns(name)),
+                sorted((i["name"], tuple(i["column_names"])) for i in looked.get_indexes(name)),
+            )
+            for name in looked.get_table_names()
+        }
+
+    fresh, migrated = (create_engine(f"sqlite:///{tmp_path}/{name}.db") for name in ("fresh", "migrated"))
+    migrate.upgrade(fresh)
+    migrate._migrate(migrated)
+    assert tables(fresh) == tables(migrated)
+    migrate.upgrade(migrated)
+    for engine in (fresh, migrated):
+        engine.dispose()
+
+
+def test_a_store_of_a_newer_version_is_left_alone(tmp_path: Path):
+    path = tmp_path / "n.db"
+    store = Store.open(path)
+    with store.transaction() as c:
+        c.exec_driver_sql("UPDATE alembic_version SET version_num = '0099'")
+    store.close()
+    with pytest.raises(EnvironmentBroke, match="newer Nightshift"):
+        Store.open(path)
