@@ -22,7 +22,7 @@ from nightshift.sandboxes.harness import TestRun
 from nightshift.sandboxes.lab import Lab, spec_of
 from nightshift.sandboxes.matching import alike, related
 from nightshift.sandboxes.proof import COLLECTION, FLAKY
-from nightshift.sandboxes.synthesise import Synthesis, synthesise
+from nightshift.sandboxes.synthesise import Syntheses, Synthesis, synthesise
 
 _EVIDENCE = 4000
 _WARM = 3
@@ -66,6 +66,12 @@ class SandboxReproducer:
 
     def _reproduce(self, case: Case, note: Note) -> Reproduction:
         tree = _paths(case)
+        made = synthesise(case, BareRepo(case.repo), tree) if case.diagnosis.frames else Syntheses()
+        if made.drafts and parse_pytest(case.check):
+            note(f"running the check on {case.base[:10]}, with a test made from the traceback")
+            found = self._try(case, made.drafts[0], case.check, tree)
+            if found.kind != "none":
+                return found
         reason, checked = "no check was given", None
         if case.check:
             note(f"running the check on {case.base[:10]}")
@@ -75,7 +81,7 @@ class SandboxReproducer:
             reason = checked.reason or "the check is red for another reason than the incident"
         if not case.diagnosis.frames:
             return Reproduction(kind="none", reason=reason if case.check else "there is no check and no traceback")
-        return self._from_frames(case, checked, reason, tree, note)
+        return self._from_frames(case, made, checked, reason, tree, note)
 
     def _see(self, case: Case, command: str, files: Mapping[str, str], tree: frozenset[str]) -> _Seen:
         quick = lean(case, command)
@@ -85,14 +91,13 @@ class SandboxReproducer:
         return _seen(quick, runs, _modules(tree), files)
 
     def _from_frames(
-        self, case: Case, checked: _Seen | None, reason: str, tree: frozenset[str], note: Note
+        self, case: Case, made: Syntheses, checked: _Seen | None, reason: str, tree: frozenset[str], note: Note
     ) -> Reproduction:
         note("looking for a test that fails in the same frames")
-        made = synthesise(case, BareRepo(case.repo), tree)
         base = case.check if parse_pytest(case.check) and checked and checked.run.statuses else SUITE
         tests = any(is_test_file(path) for path in tree)
         for draft in made.drafts or (None,):
-            if draft is None and not tests:
+            if draft is None and (not tests or (checked and checked.run.pytest and base == case.check)):
                 break
             found = self._try(case, draft, base if tests else SUITE, tree)
             if found.kind != "none":
@@ -106,9 +111,9 @@ class SandboxReproducer:
         seen = self._see(case, whole, files, tree)
         if seen.reason and not seen.bad:
             return Reproduction(kind="none", reason=seen.reason)
-        matching = [test for test in alike(seen.run, case.diagnosis) if test in seen.bad]
-        own = [test for test in matching if draft and test.startswith(f"{draft.path}::")]
-        existing = [test for test in matching if test not in own]
+        mine = f"{draft.path}::" if draft else "\0"
+        own = [test for test in alike(seen.run, case.diagnosis) if test in seen.bad and test.startswith(mine)]
+        existing = _the_incidents(seen, case, but=mine)
         if existing and whole != command:
             return self._try(case, None, command, tree)
         if existing:
@@ -176,10 +181,15 @@ def _from_check(case: Case, seen: _Seen) -> Reproduction:
     return _red("check", seen, _the_incidents(seen, case) or seen.bad)
 
 
-def _the_incidents(seen: _Seen, case: Case) -> list[str]:
-    """Those failures of a check that are the incident's: in its frames, else telling of it in what they logged."""
-    told = alike(seen.run, case.diagnosis) or related(seen.run, case.diagnosis)
-    return [test for test in told if test in seen.bad]
+def _the_incidents(seen: _Seen, case: Case, but: str = "\0") -> list[str]:
+    """Those failures of a check that are the incident's: in its frames, else telling of it in what they logged.
+
+    Tests whose ids begin with `but` don't count.
+    """
+    for told in (alike(seen.run, case.diagnosis), related(seen.run, case.diagnosis)):
+        if found := [test for test in told if test in seen.bad and not test.startswith(but)]:
+            return found
+    return []
 
 
 def _red(kind: str, seen: _Seen, failing: Iterable[str], without: str = "") -> Reproduction:

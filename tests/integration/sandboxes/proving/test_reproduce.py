@@ -328,4 +328,4 @@ def test_other():
 """
     history.commit(shop(test))
     made = reproduce(reproducer, history.case("python -m pytest -q", CRASH))
-    assert (made.kind, made.failing) == ("check", ("tests/test_cart.py::test_answers",))
+    assert (made.kind, made.failing) == ("existing", ("tests/test_cart.py::test_answers",))
