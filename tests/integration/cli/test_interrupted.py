@@ -33,7 +33,9 @@ def test_heal_ends_quietly(tmp_path, pipe, number, code):
     path, opened = pipe
     with open(tmp_path / "said", "wb") as said:
         heal = ["heal", "--repo", str(tmp_path / "shop"), "--log", str(path)]
-        child = spawn([sys.executable, "-m", "nightshift.daemon.cli", *heal], stdout=said)
+        child = spawn(
+            ["env", "--default-signal=INT", sys.executable, "-m", "nightshift.daemon.cli", *heal], stdout=said
+        )
         writing = opened(child)
         child.send_signal(number)
         assert child.wait(60) == code
