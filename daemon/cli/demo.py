@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -22,7 +23,7 @@ Dir = Annotated[str, typer.Option("--dir", metavar="DIR", help="Where to play; m
 
 def command(json_file: JsonFile = "", folder: Dir = "") -> int:
     """Run a small shop, crash it three times, and watch Nightshift heal two and escalate one. Exit 0 if it did."""
-    root = _root(folder)
+    root, results = _root(folder), _results(json_file)
     from rich.console import Console
 
     from nightshift.daemon.demo.play import play
@@ -36,9 +37,9 @@ def command(json_file: JsonFile = "", folder: Dir = "") -> int:
     _reports(place.root, console)
     audience.diffs(played)
     good = all(one.as_expected for one in played)
-    if json_file:
+    if results:
         result = {"as_expected": good, "root": str(root), "incidents": [one.to_json() for one in played]}
-        Path(json_file).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        results.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     console.print(f"\nreports, logs and repositories: {root}", highlight=False)
     return 0 if good else 1
 
@@ -47,10 +48,20 @@ def _root(folder: str) -> Path:
     if not folder:
         return Path(tempfile.mkdtemp(prefix="nightshift-demo-")) / "demo"
     root = Path(folder).resolve()
-    if root.exists() and any(root.iterdir()):
-        raise Trouble(f"nightshift demo: {root} is not empty; name a new folder")
+    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+        raise Trouble(f"nightshift demo: {root} is not an empty folder; name a new one")
     shutil.rmtree(root, ignore_errors=True)
     return root
+
+
+def _results(json_file: str) -> Path | None:
+    """Where results go; looked at before the minute it takes to have any."""
+    if not json_file:
+        return None
+    results = Path(json_file).resolve()
+    if results.is_dir() or not os.access(results.parent, os.W_OK):
+        raise Trouble(f"nightshift demo: {json_file} can't be written: name a file in a folder that exists")
+    return results
 
 
 def _need_an_engine() -> None:

@@ -15,6 +15,7 @@ from nightshift.daemon.demo import scene, ship
 from nightshift.daemon.demo.scene import Scene
 from nightshift.daemon.kit.run import spawn
 from nightshift.daemon.model import ENDS, Event, Incident, Mission, Stage
+from nightshift.daemon.ports import EnvironmentBroke
 from nightshift.daemon.store.store import Store
 
 PATIENCE_S = 180.0
@@ -95,13 +96,13 @@ def daemon(place: Scene) -> Iterator[None]:
     try:
         _until(lambda: _status(place.http, "/readyz") == 200 or process.poll() is not None, 60.0)
         if process.poll() is not None:
-            raise SystemExit(f"the daemon did not start; see {place.root}/daemon.log")
+            raise EnvironmentBroke(f"the daemon did not start; see {place.root}/daemon.log")
         yield
     finally:
         process.terminate()
         code = process.wait(60)
     if code != 0:
-        raise SystemExit(f"the daemon ended with {code}; see {place.root}/daemon.log")
+        raise EnvironmentBroke(f"the daemon ended with {code}; see {place.root}/daemon.log")
 
 
 def play(root: Path, audience: Audience) -> tuple[Scene, list[Played]]:
@@ -127,13 +128,13 @@ def _play_act(place: Scene, store: Store, act: Act, audience: Audience) -> Playe
     _until(lambda: _newest(store, start_ms) is not None, PATIENCE_S)
     mission = _newest(store, start_ms)
     if mission is None:
-        raise SystemExit(f"no mission was started for {act.request}; see {place.root}/daemon.log")
+        raise EnvironmentBroke(f"no mission was started for {act.request}; see {place.root}/daemon.log")
     stages = _follow(store, mission.id, audience)
     events = store.journal.of(mission.id)
     incident = store.incidents.get(mission.incident)
     mission = store.missions.get(mission.id) or mission
     if incident is None:
-        raise SystemExit(f"mission {mission.id} has no incident")
+        raise EnvironmentBroke(f"mission {mission.id} has no incident")
     status, body = _ask(place.port, act.request)
     result = Played(
         act=act, mission=mission, incident=incident, events=events, status_before=before, status_after=status,
@@ -162,7 +163,7 @@ def _follow(store: Store, mission: str, audience: Audience) -> dict[str, float]:
         if current and current.stage in ENDS and tracker.ended:
             return tracker.seconds
         time.sleep(0.03)
-    raise SystemExit(f"mission {mission} did not end within {PATIENCE_S:.0f} s")
+    raise EnvironmentBroke(f"mission {mission} did not end within {PATIENCE_S:.0f} s")
 
 
 class StageClock:

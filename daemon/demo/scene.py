@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nightshift.daemon.kit.git import ZERO, BareRepo
 from nightshift.daemon.kit.run import run
+from nightshift.daemon.ports import EnvironmentBroke
 
 CONFIG = """\
 # An ordinary configuration: one service, its log, its deploy command, and leave to merge what is proved.
@@ -78,7 +79,7 @@ def deploy(scene: Scene) -> str:
     argv = [sys.executable, "-m", "nightshift.daemon.demo.ship", str(scene.root), str(scene.port)]
     done = run(argv, timeout_s=60, env=env)
     if not done.ok:
-        raise SystemExit(f"the shop does not start: {done.why()}")
+        raise EnvironmentBroke(f"the shop does not start: {done.why()}")
     return commit
 
 
