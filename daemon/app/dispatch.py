@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.missions.engine import Engine
@@ -33,8 +34,14 @@ class Dispatcher:
         log.info("mission %s for %s in %s", name, incident.title, incident.service)
 
     def resume(self) -> int:
-        """Enqueue what was recorded but never reached the engine; returns how many missions wait to begin."""
-        waiting = self._store.missions.list(stage=Stage.QUEUED, limit=None)
-        for mission in waiting:
+        """After a start: enqueue every open mission the engine doesn't know; returns how many are open."""
+        return self._start(self._store.missions.list(open_only=True, limit=None))
+
+    def start_waiting(self) -> int:
+        """Enqueue what was recorded but could not be given to the engine; returns how many wait to begin."""
+        return self._start(self._store.missions.list(stage=Stage.QUEUED, limit=None))
+
+    def _start(self, missions: Sequence[Mission]) -> int:
+        for mission in missions:
             self._engine.start(mission.id)
-        return len(waiting)
+        return len(missions)

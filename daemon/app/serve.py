@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -33,6 +34,7 @@ from nightshift.daemon.store.store import Store
 
 log = logging.getLogger(__name__)
 NODE = "node-1"
+_STOP_S = 5.0
 
 
 def serve(config: Config, make_steps: Callable[[Parts], Steps] = Steps, over: threading.Event | None = None) -> int:
@@ -82,19 +84,19 @@ def running(config: Config, make_steps: Callable[[Parts], Steps]) -> Iterator[Co
         intake.pending()
         reporting = Reporting(config, store, clock, list(channels), outbox.wake)
         stack.enter_context(reporting.scheduled())
-        work: dict[str, Callable[[threading.Event], None]] = {
-            "outbox": outbox.run,
-            "upkeep": partial(upkeep, {
-                "reap sandboxes whose owners are gone": sandboxes.reap,
-                "forget old signals": partial(forget, store, clock),
-                "go on with missions whose progress could not be written": engine.revive,
-                "start missions that could not be started": dispatcher.resume,
-                "announce incidents that have no mission": lambda: len(intake.pending()),
-            }),
-        }  # fmt: skip
+        chores: dict[str, Callable[[], object]] = {
+            "reap sandboxes whose owners are gone": sandboxes.reap,
+            "forget old signals": partial(forget, store, clock),
+            "go on with missions whose progress could not be written": engine.revive,
+            "start missions that could not be started": dispatcher.start_waiting,
+            "announce incidents that have no mission": lambda: len(intake.pending()),
+        }
+        work: dict[str, Callable[[threading.Event], None]] = {"outbox": outbox.run, "upkeep": partial(upkeep, chores)}
         watching = monitors(config, clock)
         stack.callback(_stop_threads, stop, outbox, _start(work, watching, intake, store, stop))
         log.info("watching %d service(s) with %s", len(config.services), ", ".join(watching) or "no monitor")
+        if not (config.services and watching):
+            log.warning("nothing can be seen: name services and their logs in the configuration")
         yield Control(config, store, engine, sandboxes, intake, shelf)
 
 
@@ -125,7 +127,9 @@ def _watch(name: str, monitor: Monitor, intake: Intake, store: Store, stop: thre
 
 
 def _stop_threads(stop: threading.Event, outbox: Outbox, threads: list[threading.Thread]) -> None:
+    """Threads that don't end in time are left: what they had taken is durable, what they had not comes again."""
     stop.set()
     outbox.wake()
+    deadline = time.monotonic() + _STOP_S
     for thread in threads:
-        thread.join(10.0)
+        thread.join(max(0.0, deadline - time.monotonic()))

@@ -26,9 +26,12 @@ def test_more_missions_than_a_page_are_started_again(store: Store):
     for at in range(600):
         store.missions.ensure(Mission(id=f"mis-{at}", incident=f"inc-{at}", service="shop", stage=Stage.QUEUED))
     store.missions.ensure(Mission(id="mis-over", incident="inc-over", service="shop", stage=Stage.HEALED))
+    store.missions.ensure(Mission(id="mis-lost", incident="inc-lost", service="shop", stage=Stage.DRAFTING))
     engine = Engine()
-    assert Dispatcher(store, engine, ManualClock()).resume() == 600
-    assert len(set(engine.started)) == 600
+    dispatcher = Dispatcher(store, engine, ManualClock())
+    assert dispatcher.start_waiting() == 600
+    assert dispatcher.resume() == 601
+    assert len(set(engine.started)) == 601
 
 
 def test_what_the_engine_would_not_take_is_taken_up_later(store: Store):
@@ -50,7 +53,7 @@ def test_what_the_engine_would_not_take_is_taken_up_later(store: Store):
             engine.full = False
         if len(tries) == 3:
             stop.set()
-        return dispatcher.resume()
+        return dispatcher.start_waiting()
 
     after: list[int] = []
     upkeep({"start": chore, "count": lambda: after.append(1)}, stop, every_s=0.001)
