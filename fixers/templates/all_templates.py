@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from nightshift.fixers.templates.families import (
+    borrowed,
     calls,
     conditions,
     guards,
@@ -16,6 +17,7 @@ from nightshift.fixers.templates.families import (
     names,
     off_by_one,
     operators,
+    order,
     slices,
     statements,
     subexpression,
@@ -33,6 +35,8 @@ FAMILIES: Mapping[str, Callable[[Site], Iterator[Edit]]] = {
     "conditions": conditions.edits,
     "subexpression": subexpression.edits,
     "statements": statements.edits,
+    "order": order.edits,
+    "borrowed": borrowed.edits,
     "guards": guards.edits,
 }
 
@@ -40,7 +44,8 @@ TRUST: Mapping[str, float] = {
     "constant": 1.0, "off-by-one": 1.0, "comparison": 1.05, "variable": 0.95, "slice": 0.8, "operator": 1.0,
     "boolean": 1.0, "regroup": 0.9, "operand-swap": 0.9, "argument-swap": 1.0, "element-swap": 0.9,
     "branch-swap": 0.9, "sub-expression": 0.85, "function": 0.95, "attribute": 0.95, "target": 0.8,
-    "insert-collect": 0.8, "insert-return": 0.9, "insert-assignment": 0.8, "statement": 0.85,
+    "insert-collect": 0.8, "insert-return": 0.9, "insert-assignment": 0.8, "insert-borrowed": 0.75,
+    "insert-copy": 0.9, "statement": 0.85,
     "statement-move": 0.9, "statement-drop": 0.8, "condition-negate": 0.95, "condition-drop": 0.85,
     "condition-extend": 0.75, "condition-replace": 0.5, "wrap": 0.75, "wrap-limit": 0.75, "unwrap": 0.85,
     "extend": 0.7, "donor": 0.7, "empty-literal": 0.75, "element-drop": 0.7, "argument-add": 0.9,

@@ -8,6 +8,12 @@ from nightshift.fixers.templates.site import Site, short
 from nightshift.fixers.templates.source import Edit, first_line
 
 
+def is_docstring(statement: ast.stmt) -> bool:
+    """Whether a statement is a string by itself."""
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
 def before(site: Site, statement: ast.stmt, code: str, template: str, weight: float, note: str = "") -> list[Edit]:
     """Put lines above a statement; nothing where it shares its line or is a docstring's place."""
     if not site.source.alone(statement):

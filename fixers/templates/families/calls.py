@@ -275,6 +275,28 @@ def _concat(site: Site, names: list[str], known: dict[str, set[str]], base: floa
             yield from site.replace(f"{operand(site.text())} + {container}[{index}:]", "extend", 0.42 * base)
 
 
+def _is_element(site: Site, node: ast.AST) -> bool:
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+        return False
+    return isinstance(node, (ast.Subscript, ast.Attribute)) and is_load(node) and site.source.fields.get(node) != "func"
+
+
+def _limited(site: Site, text: str, base: float) -> Iterator[Edit]:
+    """`max(e, x[i])` and `min(e, x[i])` for elements the statement or its condition already looks at."""
+    statement = site.source.statement(site.node)
+    near = [
+        n for n in (statement, site.source.parents.get(statement) if statement else None) if isinstance(n, ast.stmt)
+    ]
+    tests = [
+        n.test if isinstance(n, (ast.If, ast.While)) else n for n in near if not isinstance(n, (ast.For, *Function))
+    ]
+    found = dict.fromkeys(site.text(n) for t in tests for n in ast.walk(t) if _is_element(site, n))
+    for rank, other in enumerate([o for o in found if o != text and len(o) <= 40][:6]):
+        fade = base / (1 + 0.1 * rank)
+        yield from site.replace(f"max({other}, {text})", "wrap-limit", 0.4 * fade)
+        yield from site.replace(f"min({other}, {text})", "wrap-limit", 0.35 * fade)
+
+
 def _extend(site: Site) -> Iterator[Edit]:
     """`e op v` with names in scope, `max(e, v)`, `min(e, v)`."""
     node, parent = site.node, site.parent
@@ -299,6 +321,7 @@ def _extend(site: Site) -> Iterator[Edit]:
         yield from site.replace(f"max({text}, {name})", "wrap-limit", 0.22 * fade)
         yield from site.replace(f"min({text}, {name})", "wrap-limit", 0.22 * fade)
     yield from _concat(site, names, known, base)
+    yield from _limited(site, text, base)
     for limit in ("max({}, 0)", "max({}, 1)", "min({}, 0)", "min({}, 1)"):
         yield from site.replace(limit.format(text), "wrap-limit", 0.25 * base if "max" in limit else 0.12 * base)
     for symbol in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from nightshift.fixers.templates.families.names import attributes_of, uses
@@ -11,6 +12,7 @@ from nightshift.fixers.templates.source import Edit
 
 _TESTS = (ast.If, ast.While, ast.IfExp, ast.Assert)
 _LIMIT = 30
+_TRUTHY = re.compile(r"[\w.]+")
 
 
 def edits(site: Site) -> Iterator[Edit]:
@@ -21,6 +23,8 @@ def edits(site: Site) -> Iterator[Edit]:
     )
     if is_test and isinstance(node, ast.expr):
         yield from _change(site, node)
+    elif isinstance(parent, ast.Return) and isinstance(node, (ast.Compare, ast.BoolOp)):
+        yield from _answer(site)
     if isinstance(node, ast.BoolOp):
         yield from _drop(site, node)
     if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
@@ -43,6 +47,16 @@ def _change(site: Site, node: ast.expr) -> Iterator[Edit]:
         if rank < 8:
             yield from site.replace(f"{operand(other, 5)} and {operand(text, 5)}", "condition-extend", 0.22 * fade)
             yield from site.replace(f"{operand(other, 4)} or {operand(text, 4)}", "condition-extend", 0.22 * fade)
+
+
+def _answer(site: Site) -> Iterator[Edit]:
+    """A condition that is returned, made narrower or wider by one that comes first (it may guard the other)."""
+    text = site.text()
+    for rank, other in enumerate(ingredients(site)):
+        if other != text and not _TRUTHY.fullmatch(other):  # an answer stays True or False
+            fade = 1 / (1 + 0.06 * rank)
+            yield from site.replace(f"{operand(other, 5)} and {operand(text, 5)}", "condition-extend", 0.3 * fade)
+            yield from site.replace(f"{operand(other, 4)} or {operand(text, 4)}", "condition-extend", 0.27 * fade)
 
 
 def _drop(site: Site, node: ast.BoolOp) -> Iterator[Edit]:
@@ -107,6 +121,8 @@ def _written(site: Site, scope: ast.AST) -> Iterator[str]:
             yield site.text(node)
             if len(node.ops) == 1:
                 yield _negated(site, node)
+            if isinstance(node.ops[0], (ast.Lt, ast.Gt)) and len(node.ops) == 1:
+                yield f"{site.text(node.left)} != {site.text(node.comparators[0])}"
 
 
 def _negated(site: Site, node: ast.Compare) -> str:
@@ -119,6 +135,8 @@ def _made(site: Site) -> Iterator[str]:
     known = uses(site)
     names = [n for n in local_names(site) if n not in ("self", "cls")]
     fields = [f"self.{n}" for n in attributes_of(site, "self")[:5]]
+    zipped = sorted(n for n in names if "argument of zip" in known.get(n, set()))[:3]
+    yield from (f"len({a}) != len({b})" for at, a in enumerate(zipped) for b in zipped[at + 1 :])
     for name in [*names[:9], *fields]:
         kinds = known.get(name, set())
         yield name

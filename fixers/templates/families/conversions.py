@@ -65,6 +65,10 @@ def bad_value(site: Site, _: Clue) -> Iterator[Edit]:
             yield from site.replace(f"abs({text})", "guard", 0.5, node=node.args[0])
     elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and ".split(" in site.text(node.value):
         names = [site.text(e) for e in node.targets[0].elts]
+        if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+            base = operand(site.text(node.value.func.value), 18)
+            yield from guard(site, f"not {base}.strip()", 1.0)
+            yield from guard(site, f"not {base}", 1.1)
         if len(names) >= 2 and "*" not in names[-1]:
             yield from site.replace(", ".join([*names[:-1], "*" + names[-1]]), "guard", 0.4, node=node.targets[0])
 

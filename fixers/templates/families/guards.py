@@ -116,12 +116,28 @@ def _nothing(site: Site, clue: Clue) -> Iterator[Edit]:
             yield from only_if(site, f"{text} is not None", 0.9)
         for default in ("''", "{}", "[]", "0", "()"):
             yield from site.replace(f"{text} or {default}", "guard", 0.85, node=subject)
+    if isinstance(node, ast.BinOp):
+        yield from _without(site, node)
     if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.value, (ast.Name, ast.Attribute)):
         whole = _maximal(site, node)
         for value in ("None", "''", "0", "[]", "False"):
             yield from site.replace(
                 f"{site.text(whole)} if {site.text(node.value)} is not None else {value}", "guard", 0.9, node=whole
             )
+
+
+def _without(site: Site, node: ast.BinOp) -> Iterator[Edit]:
+    """`a + b` with a missing `a`: only `b`, where the sum as a whole may end in more."""
+    whole: ast.expr = node
+    while isinstance(site.source.parents.get(whole), ast.BinOp):
+        whole = site.source.parents[whole]  # type: ignore[assignment]
+    if not isinstance(whole, ast.BinOp):
+        return
+    for gone in (node.left, node.right):
+        for kept in dict.fromkeys((node.left, node.right, whole.left, whole.right)):
+            if isinstance(gone, (ast.Name, ast.Attribute, ast.Subscript)) and gone not in ast.walk(kept):
+                text = f"{site.text(whole)} if {site.text(gone)} is not None else {site.text(kept)}"
+                yield from site.replace(text, "guard", 0.9, node=whole)
 
 
 def _maximal(site: Site, node: ast.expr) -> ast.expr:
@@ -152,7 +168,8 @@ def _division(site: Site, _: Clue) -> Iterator[Edit]:
         if isinstance(inner, ast.Call) and counted and not isinstance(inner.args[0], ast.GeneratorExp):
             yield from guard(site, f"not {site.text(inner.args[0])}", 1.3)
         for value in ("0", "0.0", "None", "1"):
-            yield from site.replace(f"{whole} if {right} else {value}", "guard", 1.1 if value == "0" else 0.8)
+            meant = value in site.expected or (value == "0" and not site.expected)
+            yield from site.replace(f"{whole} if {right} else {value}", "guard", 1.1 if meant else 0.8)
         yield from site.replace(f"max({right}, 1)", "guard", 0.6, node=node.right)
         yield from site.replace(f"{right} or 1", "guard", 0.6, node=node.right)
     elif isinstance(node, ast.AugAssign) and isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)):

@@ -103,10 +103,20 @@ def _variables(site: Site, node: ast.Name) -> Iterator[Edit]:
     for rank, (weight, name) in enumerate(sorted(ranked, reverse=True)[:_LIMIT]):
         twice = not store and name in _siblings(site)
         share = weight * (0.6 if store else 0.4 if twice else 1.0) / (1 + 0.04 * rank)
+        share *= 1.5 if not store and _gathers(site, name) else 1.0
         yield from site.replace(name, TEMPLATE if not store else "target", share)
     if not store:
         yield from _own_attributes(site, node)
         yield from _module_names(site, node)
+
+
+def _gathers(site: Site, name: str) -> bool:
+    """Whether `name` here makes the assigned element part of its own new value: `best[i] = max(best[i], …)`."""
+    parent, statement = site.parent, site.source.statement(site.node)
+    if not isinstance(parent, ast.Subscript) or site.place != "slice" or not isinstance(statement, ast.Assign):
+        return False
+    target = site.text(statement.targets[0])
+    return target == f"{site.text(parent.value)}[{name}]" and target not in site.text(statement.value)
 
 
 def _siblings(site: Site) -> set[str]:

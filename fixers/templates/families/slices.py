@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nightshift.fixers.templates.site import Site, in_annotation, is_load, local_names, operand
+from nightshift.fixers.templates.site import Site, around, in_annotation, is_load, local_names, operand
 from nightshift.fixers.templates.source import Edit
 
 TEMPLATE = "slice"
@@ -104,10 +104,15 @@ def _other_keys(site: Site, base: str, key: str) -> Iterator[Edit]:
             yield from site.replace(f"{base}[{other!r}]", "constant", 0.45)
 
 
+def _scope_text(site: Site) -> str:
+    scope = around(site)
+    return site.source.text if isinstance(scope, ast.Module) else site.text(scope)
+
+
 def _take_slice(site: Site) -> Iterator[Edit]:
     parent, place = site.parent, site.place
     if isinstance(parent, (ast.For, ast.comprehension)) and place == "iter":
-        weight = 0.45
+        weight = 0.45 if f"{site.text()}[" in _scope_text(site) else 0.25  # an end looked at elsewhere
     elif isinstance(parent, (ast.Return, ast.Call, ast.Assign)) and place in ("value", "args"):
         weight = 0.25
     else:

@@ -35,7 +35,7 @@ def edits(site: Site) -> Iterator[Edit]:
     node = site.node
     if not isinstance(node, ast.stmt) or isinstance(node, (*Function, ast.ClassDef, ast.Import, ast.ImportFrom)):
         return
-    if site.source.function(node) is None or _docstring(node):
+    if site.source.function(node) is None or lines.is_docstring(node):
         return
     yield from _change(site, node)
     yield from _collect(site, node)
@@ -46,10 +46,6 @@ def edits(site: Site) -> Iterator[Edit]:
         yield from _branches(site, node)
     if isinstance(node, (ast.For, ast.While)):
         yield from _loops(site, node)
-
-
-def _docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _change(site: Site, node: ast.stmt) -> Iterator[Edit]:
@@ -190,6 +186,7 @@ def _steps(site: Site, node: ast.stmt, names: list[str]) -> Iterator[Edit]:
                 (f"{name} += 1", 0.3),
                 (f"{name} -= 1", 0.22),
                 (f"{name} = 0", 0.15),
+                (f"{name} = 1", 0.14),
                 (f"{name} = []", 0.12),
             ):
                 yield from lines.after(site, node, code, "insert-assignment", weight)
@@ -229,7 +226,18 @@ def _values(site: Site) -> list[tuple[str, float]]:
         found.setdefault(name, 0.17)
     for value in ("None", "[]", "0", "False", "True", "1", "''", *site.expected[:4]):
         found.setdefault(value, 0.17)
+    if function and _answers(function):
+        return [(v, w if v in ("True", "False") else 0.5 * w) for v, w in found.items()]
     return list(found.items())
+
+
+def _answers(function: ast.AST) -> bool:
+    """Whether a function says only True or False."""
+    values = [n.value for n in own_nodes(function) if isinstance(n, ast.Return)]
+    return bool(values) and all(
+        isinstance(v, ast.Compare) or (isinstance(v, ast.UnaryOp) and isinstance(v.op, ast.Not))
+        or (isinstance(v, ast.Constant) and isinstance(v.value, bool)) for v in values
+    )  # fmt: skip
 
 
 def _move(site: Site, node: ast.stmt) -> Iterator[Edit]:

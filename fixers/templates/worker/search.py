@@ -21,6 +21,8 @@ Say = Callable[[Dict[str, Any]], None]
 _FAST_BATCH = 48
 _WALL_S = 1.5
 _MORE_RELOADS = 12
+_MORE_CPU, _MOST_CPU = 6.0, 40.0
+_MOST_BETTER = 24
 
 
 class Child:
@@ -46,7 +48,8 @@ class Search:
         self.reloading: dict[int, Any] = {}
         self.selector = selectors.DefaultSelector()
         self.seen: set[int] = evaluator.seen if evaluator else set()
-        self.good_marks: set[int] = set()
+        self.good_marks: dict[int, int] = {}
+        self.best = -1
         self.tried = self.found = self.single = self.batches = 0
         self.reload_buffer, self.retry = b"", True
         if setup["answers"] >= 0:
@@ -85,7 +88,7 @@ class Search:
     def _over(self, order: dict[str, Any], start: float, first_find: float, now: float) -> str:
         if self.found >= order["patches"]:
             return "patches"
-        if first_find and now - first_find > order["linger_s"] and not self.confirms:
+        if first_find and now - first_find > order["linger_s"] and not self.confirms and not self._better_losers():
             return "linger"
         if now - start > order["deadline_s"]:
             return "deadline"
@@ -102,8 +105,12 @@ class Search:
     def _start_one(self) -> bool:
         self.batches += 1
         reload_turn = self.batches % 4 == 0 or not self.fresh
+        better = self._better_losers()
         if self.confirms:
             self._fork([self.confirms.popleft()])
+        elif better:
+            self.losers.remove(better[0])
+            self._fork([better[0]])
         elif self.reloads and not self.reloading and reload_turn:
             self._start_reload(self.reloads.popleft())
         elif self.fresh:
@@ -114,6 +121,10 @@ class Search:
         else:
             return False
         return True
+
+    def _better_losers(self) -> list[Candidate]:
+        """After a find: those ranked before it that were only out of time at their first try."""
+        return [c for c in self.losers if c.n < self.best and c.cpu == _MORE_CPU][:_MOST_BETTER]
 
     def _fork(self, batch: list[Candidate]) -> None:
         evaluator = self.evaluator
@@ -185,15 +196,18 @@ class Search:
             self.say({"t": "grade", "n": candidate.n, "grade": grade})
 
     def _good(self, candidate: Candidate, mark: int) -> None:
-        if mark and mark in self.good_marks:
+        known = self.good_marks.get(mark, -1) if mark else -1
+        if 0 <= known <= candidate.n:
             return
-        self.good_marks.add(mark)
-        self.found += 1
+        self.good_marks[mark] = candidate.n
+        self.found += known < 0
+        self.best = candidate.n if self.best < 0 else min(self.best, candidate.n)
         self.say({"t": "plausible", "n": candidate.n, "tried": self.tried})
 
     def _lost(self, candidate: Candidate) -> None:
-        if self.retry and candidate.cpu == 1.0 and len(self.losers) < 4000:
-            self.losers.append(candidate._replace(cpu=40.0))
+        """Tried again later with more time: first a little, as the first run of a fresh child is slow, then a lot."""
+        if self.retry and candidate.cpu < _MOST_CPU and len(self.losers) < 4000:
+            self.losers.append(candidate._replace(cpu=_MORE_CPU if candidate.cpu == 1.0 else _MOST_CPU))
 
     def _ended(self, child: Child) -> None:
         """A child is gone: by itself, killed, or torn down by its candidate."""

@@ -1,7 +1,7 @@
 """What candidates leave behind in module globals is put back between them, so that one can't spoil the next.
 
-Rebound names of modules and classes, and contents of plain containers reachable from them, three levels deep. What this
-misses, the check at the end of each batch notices.
+Rebound names of modules and classes, and contents of plain containers reachable from them, three levels deep, defaults
+of parameters among them. What this misses, the check at the end of each batch notices.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class State:
                 self._namespace(value, module)
             else:
                 self._container(value, 3)
+                for default in _defaults(value):
+                    self._container(default, 1)
 
     def _container(self, value: Any, depth: int) -> None:
         if type(value) not in _PLAIN or id(value) in self._seen or len(self.containers) > _MOST or len(value) > _MOST:
@@ -58,6 +60,13 @@ class State:
             if not _same(value, copy, pairs):
                 value.clear()
                 value.update(copy) if hasattr(value, "update") else value.extend(copy)
+
+
+def _defaults(function: Any) -> list[Any]:
+    """Default values of a function's parameters, which live as long as the function does."""
+    given = getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None)
+    positional, named = (g if isinstance(g, kind) else kind() for g, kind in zip(given, (tuple, dict)))
+    return [*positional, *named.values()]
 
 
 def _same(value: Any, copy: list[Any], pairs: bool) -> bool:

@@ -10,6 +10,19 @@ from nightshift.fixers.templates.ranking import Crash, Evidence, rank
 from nightshift.fixers.templates.source import Source
 
 CASES = [
+    ("order", "def f(x):\n    if x > 1:\n        return 1\n    elif x > 2:\n        return 2\n", "def f(x):\n    if x > 2:\n        return 2\n    elif x > 1:\n        return 1\n"),
+    ("order", "def f(a, b):\n    return [[x + y for y in b] for x in a]\n", "def f(a, b):\n    return [[x + y for x in a] for y in b]\n"),
+    ("order", "def f(a, b):\n    for x in a:\n        for y in b:\n            print(x, y)\n", "def f(a, b):\n    for y in b:\n        for x in a:\n            print(x, y)\n"),
+    ("borrowed", "def f(x=[]):\n    x.append(1)\n    return x\n", "def f(x=[]):\n    x = list(x)\n    x.append(1)\n    return x\n"),
+    ("borrowed", "def f(n):\n    ways = [0] * n\n    return ways\n", "def f(n):\n    ways = [0] * n\n    ways[0] = 1\n    return ways\n"),
+    ("borrowed", "def f(s):\n    times = {}\n    return times\n", "def f(s):\n    times = {}\n    times[s] = 0\n    return times\n"),
+    ("borrowed", "def f(g, a, b):\n    g[a].append(b)\n", "def f(g, a, b):\n    g[a].append(b)\n    g[b].append(a)\n"),
+    ("borrowed", "def f(s, x):\n    s.add(x)\n    return f(s, 1)\n", "def f(s, x):\n    s.add(x)\n    s.remove(x)\n    return f(s, 1)\n"),
+    ("borrowed", "class A:\n    def f(self, k):\n        self.v.touch(k)\n    def g(self, k):\n        return k\n", "class A:\n    def f(self, k):\n        self.v.touch(k)\n    def g(self, k):\n        self.v.touch(k)\n        return k\n"),
+    ("calls", "def f(x, y):\n    x[0] = y\n    if x[0] > 1:\n        x[0] = y\n", "def f(x, y):\n    x[0] = y\n    if x[0] > 1:\n        x[0] = max(x[0], y)\n"),
+    ("conditions", "def f(n):\n    return n & 1 == 0\n", "def f(n):\n    return n > 0 and n & 1 == 0\n"),
+    ("conditions", "def f(a, b):\n    if a > b or not b:\n        return 1\n", "def f(a, b):\n    if (a > b or not b) and a != b:\n        return 1\n"),
+    ("statements", "def f(a, b):\n    for x, y in zip(a, b):\n        return x + y\n", "def f(a, b):\n    for x, y in zip(a, b):\n        if len(a) != len(b):\n            return None\n        return x + y\n"),
     ("literals", "def f(x):\n    return x * 2\n", "def f(x):\n    return x * 3\n"),
     ("literals", "def f(x):\n    return True\n", "def f(x):\n    return False\n"),
     ("literals", "def f(x):\n    return x * 0.2\n", "def f(x):\n    return x * 0.8\n"),

@@ -1,0 +1,69 @@
+"""The right parts in the wrong order: arms of a chain of conditions, loops in loops."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nightshift.fixers.templates.site import Site
+from nightshift.fixers.templates.source import Edit
+
+
+def edits(site: Site) -> Iterator[Edit]:
+    """Reverse a chain, exchange two of its arms, exchange an outer and an inner loop."""
+    node = site.node
+    if isinstance(node, ast.If):
+        yield from _chain(site, node)
+    elif isinstance(node, ast.For) and len(node.body) == 1 and isinstance(node.body[0], ast.For):
+        inner = node.body[0]
+        yield from _exchange(site, (node.target, node.iter), (inner.target, inner.iter))
+    elif isinstance(node, ast.ListComp) and isinstance(node.elt, ast.ListComp) and site.source.exact(node):
+        outer, inner_one = node.generators[0], node.elt.generators[0]
+        yield from _exchange(site, (outer.target, outer.iter), (inner_one.target, inner_one.iter))
+
+
+def _arms(node: ast.If) -> list[ast.If]:
+    """`if`, `elif`, `elif`…"""
+    arms = [node]
+    while len(arms[-1].orelse) == 1 and isinstance(arms[-1].orelse[0], ast.If):
+        arms.append(arms[-1].orelse[0])
+    return arms
+
+
+def _chain(site: Site, node: ast.If) -> Iterator[Edit]:
+    arms = _arms(node)
+    if len(arms) < 2 or not site.text().startswith("if"):
+        return
+    spans = [(site.source.span(a.test)[0], site.source.span(a.body[-1])[1]) for a in arms]
+    orders = [(list(reversed(range(len(arms)))), 0.5)] if len(arms) > 2 else []
+    for at in range(len(arms) - 1):
+        order = list(range(len(arms)))
+        order[at], order[at + 1] = order[at + 1], order[at]
+        orders.append((order, 0.45))
+    for order, weight in orders:
+        yield _reordered(site, spans, order, weight)
+
+
+def _reordered(site: Site, spans: list[tuple[int, int]], order: list[int], weight: float) -> Edit:
+    text, first = site.source.text, spans[0][0]
+    parts, end = [], first
+    for (start, stop), other in zip(spans, order, strict=True):
+        parts += [text[end:start], text[spans[other][0] : spans[other][1]]]
+        end = stop
+    return site.edit(first, end, "".join(parts), "statement-move", weight, "check the conditions in another order")
+
+
+def _exchange(site: Site, outer: tuple[ast.expr, ast.expr], inner: tuple[ast.expr, ast.expr]) -> Iterator[Edit]:
+    """Exchange `x in xs` and `y in ys`, if the inner one does not need the outer one."""
+    names = {n.id for n in ast.walk(outer[0]) if isinstance(n, ast.Name)}
+    if names & {n.id for n in ast.walk(inner[1]) if isinstance(n, ast.Name)}:
+        return
+    spans = sorted([_whole(site, outer), _whole(site, inner)])
+    (s1, e1), (s2, e2) = spans
+    text = site.source.text
+    new = text[s2:e2] + text[e1:s2] + text[s1:e1]
+    yield site.edit(s1, e2, new, "statement-move", 0.5, "exchange the outer and the inner loop")
+
+
+def _whole(site: Site, loop: tuple[ast.expr, ast.expr]) -> tuple[int, int]:
+    return site.source.span(loop[0])[0], site.source.span(loop[1])[1]
