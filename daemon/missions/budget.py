@@ -17,4 +17,4 @@ class Budget(BaseModel):
     patches: int = Field(default=8, gt=0)
     """Patches one fixer may hand to the tester."""
     rounds: int = Field(default=3, gt=0)
-    """How often a mission may start again because the branch moved under it."""
+    """How often a mission may prove its patch because people moved the branch under it."""

@@ -17,8 +17,7 @@ class MendingSteps(Record):
     @breakable
     def gather(self, mission: str, number: int) -> Json:
         """Bring the repository up to date and turn the incident's frames into suspects in its tree."""
-        if number >= self.parts.budget.rounds:
-            raise Refused(f"the branch moved {number} times while the patch was being proved")
+        self._another_round(mission, number)
         self.enter(mission, Stage.GATHERING, "reading the evidence", round=number)
         incident, service = self.incident_of(mission), self.service_of(mission)
         repo = self.parts.forge.sync(service)
@@ -26,6 +25,15 @@ class MendingSteps(Record):
         self.hand_off(mission, f"{len(case.diagnosis.frames)} frame(s) in the repository at {case.base[:12]}",
                       {"base": case.base, "diagnosis": dump(case.diagnosis)})  # fmt: skip
         return as_object(dump(case))
+
+    def _another_round(self, mission: str, number: int) -> None:
+        """Raises Refused when people moved the branch too often. Other missions' fixes don't count: a bad deploy
+        brings many incidents at once, and each of them gets its turn.
+        """
+        current = self.mission_of(mission)
+        others = self.parts.store.missions.shipped_since(current.service, current.started_at_ms) if number else 0
+        if number >= self.parts.budget.rounds + others:
+            raise Refused(f"the branch moved {number} times while the patch was being proved")
 
     @breakable
     def reproduce(self, mission: str, case: Json) -> Json:

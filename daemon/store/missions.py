@@ -96,6 +96,16 @@ class Missions:
         with self._db.begin() as c:
             return [_mission(r) for r in c.execute(query).mappings().all()]
 
+    def shipped_since(self, service: str, at_ms: int) -> int:
+        """How often a service's branch was moved by missions at or after a time; a rollback moves it twice."""
+        moved = [S.DEPLOYING, S.WATCHING, S.ROLLING_BACK, S.HEALED, S.ROLLED_BACK, S.ROLLED_BACK]
+        query = select(missions.c.stage, func.count()).where(
+            missions.c.service == service, missions.c.updated_at_ms >= at_ms
+        )
+        with self._db.begin() as c:
+            counted = {stage: int(n) for stage, n in c.execute(query.group_by(missions.c.stage))}
+        return sum(counted.get(stage.value, 0) for stage in moved)
+
     def totals(self) -> dict[str, int]:
         """Stage → how many missions stand there."""
         with self._db.begin() as c:

@@ -5,13 +5,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.scenario import Scenario, scenario
+from support.scenario import Scenario, fix, scenario
 
+from nightshift.daemon.kit.git import BareRepo
+from nightshift.daemon.missions.budget import Budget
 from nightshift.daemon.missions.engine import Engine
-from nightshift.daemon.model import Stage
+from nightshift.daemon.missions.testing import ScriptedFixer
+from nightshift.daemon.model import ENDS, Mission, Stage
 
 PATIENCE_S = 60.0
 
@@ -137,3 +141,36 @@ def test_a_history_that_does_not_fit_escalates(tmp_path: Path, engines):
     engines(made)
     assert until(lambda: made.stage() == Stage.ESCALATED), made.reasons()
     assert made.reasons()[-1].startswith("internal error")
+
+
+def test_many_missions_of_one_service_all_get_their_turn(tmp_path: Path, engines):
+    names = [f"mis-{at}xxxxxx" for at in range(5)]
+    made = scenario(tmp_path, accepts=tuple(names))
+    gate = threading.Barrier(len(names))
+    judge = made.tester.judge
+
+    def together(case, patch, note):
+        if patch.id not in made.tester.judged:
+            gate.wait(PATIENCE_S)
+        return judge(case, patch, note)
+
+    def own_file(case):
+        repo = BareRepo(case.repo)
+        diff = repo.diff(case.base, repo.with_files(case.base, {f"{case.id}.py": b"y = 1\n"}))
+        return [replace(fix(case)[0], id=case.id, diff=diff, files=(f"{case.id}.py",))]
+
+    made.tester.judge = together
+    made.parts = replace(made.parts, fixers=[ScriptedFixer("templates", own_file)], budget=Budget(rounds=1))
+    first = made.store.incidents.list()[0]
+    for name in names:
+        made.store.incidents.add(replace(first, id=f"inc{name}"))
+        made.store.missions.ensure(Mission(id=name, incident=f"inc{name}", service="shop", stage=Stage.QUEUED))
+    engine = engines(made)
+    for name in names:
+        engine.start(name)
+    assert until(lambda: all(made.store.missions.get(name).stage in ENDS for name in names))
+    assert {made.store.missions.get(name).stage for name in names} == {Stage.HEALED}
+    assert made.commits() == 1 + len(names)
+    states = [r.state.value for r in made.parts.forge.list(made.parts.services["shop"])]
+    assert states.count("merged") == len(names)
+    assert states.count("open") == 0
