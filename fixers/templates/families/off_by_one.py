@@ -61,6 +61,8 @@ def _weight(site: Site) -> float:
         )
     if isinstance(parent, (ast.Return, ast.Assign, ast.AugAssign)) and place == "value":
         return 0.55 if not isinstance(site.node, ast.Name) else 0.5
+    if isinstance(parent, ast.Tuple) and isinstance(site.source.parents.get(parent), ast.Call):
+        return 0.4  # `queue.append((next, steps + 1))`
     return 0.2 if isinstance(parent, (ast.Tuple, ast.List, ast.IfExp)) else 0.0
 
 

@@ -10,6 +10,7 @@ from nightshift.fixers.templates.ranking import Crash, Evidence, rank
 from nightshift.fixers.templates.source import Source
 
 CASES = [
+    ("off_by_one", "def f(q, n):\n    q.append((n, n))\n", "def f(q, n):\n    q.append((n, n + 1))\n"),
     ("order", "def f(x):\n    if x > 1:\n        return 1\n    elif x > 2:\n        return 2\n", "def f(x):\n    if x > 2:\n        return 2\n    elif x > 1:\n        return 1\n"),
     ("order", "def f(a, b):\n    return [[x + y for y in b] for x in a]\n", "def f(a, b):\n    return [[x + y for x in a] for y in b]\n"),
     ("order", "def f(a, b):\n    for x in a:\n        for y in b:\n            print(x, y)\n", "def f(a, b):\n    for y in b:\n        for x in a:\n            print(x, y)\n"),

@@ -140,6 +140,15 @@ def test_state_is_restored_in_place(loaded) -> None:
     assert module.TABLE is table and module.DEEP is deep and not hasattr(module, "NEW")
 
 
+def test_defaults_of_parameters_are_restored(loaded) -> None:
+    exec("def gather(x, found=[], *, seen={}):\n    found.append(x)\n    seen[x] = x", vars(loaded.module))
+    state = State([loaded.module])
+    loaded.module.gather(1)
+    assert loaded.module.gather.__defaults__ == ([1],)
+    state.restore()
+    assert (loaded.module.gather.__defaults__, loaded.module.gather.__kwdefaults__) == (([],), {"seen": {}})
+
+
 def test_segments_keep_what_passed_before_the_failure_apart(loaded) -> None:
     module = loaded.module
     recorder = Recorder({module.add.__code__.co_filename: "m.py"})
