@@ -58,9 +58,9 @@ class Control:
             raise KeyError(mission)
         if reason_against := out_of_place(found, verb):
             raise Refused(reason_against)
-        if verb == "pause":  # shown from now on; the step under way still ends
-            self._store.missions.set(found.id, paused=True)
         self._engine.signal(found.id, verb, actor, reason)
+        if verb == "pause":  # shown, and to be resumed, from now on; the step under way still ends
+            self._store.missions.set(found.id, paused=True)
 
     def runbooks(self) -> Sequence[Mapping[str, Any]]:
         """Every book."""

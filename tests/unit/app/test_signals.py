@@ -2,8 +2,10 @@
 
 import pytest
 
-from nightshift.daemon.app.control import out_of_place
+from nightshift.daemon.app.control import Control, out_of_place
 from nightshift.daemon.model import Mission, Stage
+from nightshift.daemon.ports import Refused
+from nightshift.daemon.store.store import Store
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,32 @@ def test_out_of_place(stage: Stage, paused: bool, verb: str, told: str):
     reason = out_of_place(Mission(id="mis-1", incident="inc-1", service="shop", stage=stage, paused=paused), verb)
     assert told in reason
     assert bool(reason) == bool(told)
+
+
+class Engine:
+    """Takes signals; knows no mission while it is `lost`."""
+
+    def __init__(self) -> None:
+        self.lost = False
+        self.took: list[str] = []
+
+    def signal(self, mission: str, verb: str, actor: str, reason: str) -> None:
+        if self.lost:
+            raise KeyError(mission)
+        self.took.append(verb)
+
+
+def test_a_pause_can_be_resumed_before_the_step_under_way_has_ended(store: Store):
+    store.missions.ensure(Mission(id="mis-1", incident="inc-1", service="shop", stage=Stage.JUDGING))
+    engine = Engine()
+    control = Control(None, store, engine, None, None, None)
+    with pytest.raises(Refused, match="not paused"):
+        control.signal_mission("mis-1", "resume", "ada", "")
+    engine.lost = True
+    with pytest.raises(KeyError):
+        control.signal_mission("mis-1", "pause", "ada", "")
+    assert not store.missions.get("mis-1").paused
+    engine.lost = False
+    control.signal_mission("mis-1", "pause", "ada", "")
+    control.signal_mission("mis-1", "resume", "ada", "")
+    assert engine.took == ["pause", "resume"]
