@@ -23,6 +23,7 @@ _WALL_S = 1.5
 _MORE_RELOADS = 12
 _MORE_CPU, _MOST_CPU = 6.0, 40.0
 _MOST_BETTER = 24
+_PATIENCE_S = 2.0
 
 
 class Child:
@@ -88,7 +89,8 @@ class Search:
     def _over(self, order: dict[str, Any], start: float, first_find: float, now: float) -> str:
         if self.found >= order["patches"]:
             return "patches"
-        if first_find and now - first_find > order["linger_s"] and not self.confirms and not self._better_losers():
+        lingered = now - first_find - order["linger_s"] if first_find else -1.0
+        if lingered > 0 and (lingered > _PATIENCE_S or not self._better_waits()):
             return "linger"
         if now - start > order["deadline_s"]:
             return "deadline"
@@ -125,6 +127,13 @@ class Search:
     def _better_losers(self) -> list[Candidate]:
         """After a find: those ranked before it that were only out of time at their first try."""
         return [c for c in self.losers if c.n < self.best and c.cpu == _MORE_CPU][:_MOST_BETTER]
+
+    def _better_waits(self) -> bool:
+        """Whether something ranked before the finds, or confirming one, is still to be decided."""
+        running = [c for child in self.children.values() for c in (child.current, *child.batch) if c is not None]
+        if self.confirms or any(c.mode == "confirm" for c in running) or self._better_losers():
+            return True
+        return any(c.n < self.best for c in (*running, *list(self.fresh)[:1]))
 
     def _fork(self, batch: list[Candidate]) -> None:
         evaluator = self.evaluator
