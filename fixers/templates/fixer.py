@@ -26,6 +26,7 @@ from nightshift.fixers.templates.repository import File, diff_of, expected_liter
 _ALTERNATIVES = 6
 _GRADED = 600
 _JOINED = 260
+_WHOLE_TEST = 0.5
 
 
 class Settings(BaseModel):
@@ -201,7 +202,9 @@ def _helpful(singles: list[Candidate], grades: Mapping[int, float], most: int) -
     better = [
         (singles[n], min(grade - usual, 3.0)) for n, grade in grades.items() if n < len(singles) and grade > usual
     ]
-    return sorted(better, key=lambda pair: (-round(pair[1], 3), -pair[0].score))[:most]
+    ranked = sorted(better, key=lambda pair: (-round(pair[1], 3), -pair[0].score))
+    slight = [pair for pair in ranked if pair[1] < _WHOLE_TEST][: most // 2]  # got further, yet no test turned green
+    return [*[pair for pair in ranked if pair[1] >= _WHOLE_TEST][: most - len(slight)], *slight]
 
 
 def _wait_for_baseline(talk: Conversation, deadline: float) -> dict[str, Any]:
