@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from nightshift.fixers.templates.fixer import _helpful
 from nightshift.fixers.templates.ranking import Crash, Evidence, pairs, rank
 from nightshift.fixers.templates.repository import editable, expected_literals
 from nightshift.fixers.templates.source import Source
@@ -34,6 +35,12 @@ def test_the_crash_site_outranks_its_callers() -> None:
     found = ranked(Evidence(suspicion={}, crashes=(crash,)))
     best = {line: max(c.score for c in found if c.edits[0].line == line) for line in (5, 10)}
     assert best[5] > best[10] > 0
+
+
+def test_edits_that_only_get_a_test_further_are_not_crowded_out_of_the_pairs() -> None:
+    singles = ranked(Evidence(suspicion={"m.py": {5: 1.0, 10: 1.0}}))[:60]
+    grades = {n: 1.0 if n < 20 else 0.000_02 if n == 50 else 0.000_01 for n in range(60)}
+    assert [singles.index(c) for c, _ in _helpful(singles, grades, 6)] == [0, 1, 2, 3, 4, 50]
 
 
 def test_pairs_do_not_overlap() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from nightshift.fixers.templates.conversation import worker_files
+from nightshift.fixers.templates.worker.evaluate import Candidate, Plan
+from nightshift.fixers.templates.worker.search import Search
 from nightshift.fixers.templates.worker.spectrum import Recorder, Spectrum
 from nightshift.fixers.templates.worker.state import State
 from nightshift.fixers.templates.worker.swap import Module, NeedsReload, Swapper, apply_edits, print_of
@@ -187,3 +189,18 @@ def test_the_worker_is_python_3_8_and_standard_library_only() -> None:
         }
         imported |= {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         assert imported - {"pytest", "_pytest"} <= sys.stdlib_module_names, name
+
+
+def test_a_better_ranked_candidate_still_counts_after_a_find() -> None:
+    said: list[dict] = []
+    plan = Plan(failing=[0], passing=[], cpu={}, lines={}, full=False, failing_cpu=0.0, full_cpu=0.0)
+    search = Search(None, plan, {}, {"answers": -1, "cores": 1}, said.append)
+    search.losers = [Candidate(3, (), cpu=6.0)]
+    assert not search._better_waits()  # nothing found yet
+    search._good(Candidate(9, ()), 77)
+    assert search._better_waits()
+    search.losers = [Candidate(12, (), cpu=6.0), Candidate(3, (), cpu=40.0)]
+    assert not search._better_waits()
+    search._good(Candidate(11, ()), 77)  # the same code, ranked worse
+    search._good(Candidate(4, ()), 77)  # the same code, ranked better
+    assert ([m["n"] for m in said], search.found) == ([9, 4], 1)
