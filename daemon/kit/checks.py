@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Collection
 from dataclasses import dataclass
 
 _PYTHON = re.compile(r"(?:.*/)?python(?:3(?:\.\d+)?)?$")
@@ -57,3 +58,19 @@ def _call(words: list[str], env: tuple[tuple[str, str], ...]) -> PytestCall | No
         if words[at] == "-" or (not words[at].startswith("-") and words[at - 1] not in ("-W", "-X")):
             return None
     return None
+
+
+_CHECKING = re.compile(r"(?:^|/)[^/]*(?:check|test|verify|spec)[^/]*$", re.IGNORECASE)
+
+
+def named_files(command: str, tree: Collection[str]) -> frozenset[str]:
+    """Files of the tree that a shell line names and whose names say that they check (``python check.py``).
+
+    They are the check, not what is checked; ``python main.py`` on the other hand may be what has to be healed.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    plain = {re.sub(r"^\./", "", word.partition("::")[0]) for word in words}
+    return frozenset(path for path in plain.intersection(tree) if _CHECKING.search(path))

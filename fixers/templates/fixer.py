@@ -6,6 +6,8 @@ patches than that, it goes on where it stopped.
 
 from __future__ import annotations
 
+import ast
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nightshift.daemon.kit.checks import PytestCall, parse_pytest
+from nightshift.daemon.kit.checks import PytestCall, named_files, parse_pytest
 from nightshift.daemon.kit.git import BareRepo, GitError
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.model import Case, Patch
@@ -22,6 +24,7 @@ from nightshift.daemon.ports import WORKDIR, Budget, Note, Workbench
 from nightshift.fixers.templates.conversation import Conversation, WorkerLost
 from nightshift.fixers.templates.ranking import Candidate, Crash, Evidence, pairs, rank
 from nightshift.fixers.templates.repository import File, diff_of, expected_literals, parse, read_files
+from nightshift.fixers.templates.unittest_call import as_pytest
 
 _ALTERNATIVES = 6
 _GRADED = 600
@@ -40,6 +43,8 @@ class Settings(BaseModel):
     """How long the search goes on after its first find, so that there are alternatives to rank."""
     baseline_s: float = Field(default=60.0, gt=0)
     """Most time for measuring what the unpatched tests do."""
+    alternatives_s: float = Field(default=2.0, ge=0)
+    """How long, after the first find, the search may go on for all alternatives together."""
     partial: int = Field(default=24, ge=0)
     """How many partial fixes the two-edit search starts from; 0 turns it off."""
 
@@ -60,10 +65,11 @@ class Search:
     grades: dict[int, float] = field(default_factory=dict)
     paired: bool = False
     lost: int = 0
+    enough_at: float = math.inf
 
     def left_s(self) -> float:
-        """Seconds until the deadline."""
-        return self.budget.deadline - time.monotonic()
+        """Seconds until the deadline, or until alternatives have had their time."""
+        return min(self.budget.deadline, self.enough_at) - time.monotonic()
 
 
 class TemplateFixer:
@@ -81,11 +87,12 @@ class TemplateFixer:
             note("templates: nothing to search without a reproduction")
             return
         repo = BareRepo(case.repo)
-        files = read_files(repo, case.base, made.files)
+        tree = {entry.path for entry in repo.entries(case.base)}
+        files = read_files(repo, case.base, {*made.files, *named_files(made.command, tree)})
         if not files:
             note("templates: no Python files to edit")
             return
-        call = parse_pytest(made.command)
+        call = parse_pytest(made.command) or as_pytest(made.command, tree)
         modes: list[PytestCall | None] = [call, None] if call else [None]
         for mode in modes:
             given = False
@@ -138,6 +145,7 @@ class TemplateFixer:
                 patch = _patch(search, repo, candidate)
                 if patch is not None and patch.diff not in given and len(given) < search.budget.patches:
                     given.add(patch.diff)
+                    search.enough_at = min(search.enough_at, time.monotonic() + self._settings.alternatives_s)
                     yield patch
             if search.why == "exhausted":
                 if given or not self._settings.partial or search.left_s() < 1.0:
@@ -229,7 +237,17 @@ def _candidates(search: Search) -> list[Candidate]:
         evidence_of(search.case, search.baseline, search.files), expected=expected_literals(_failing_tests(search))
     )
     paths = dict.fromkeys([*evidence.suspicion, *(f[0] for c in evidence.crashes for f in c.frames)])
-    return rank(parse(search.files, paths), evidence, search.budget.candidates)
+    sources = parse(search.files, paths)
+    sworn = {(path, line) for path, source in sources.items() for line in _asserted(source.tree)}
+    found = rank(sources, evidence, search.budget.candidates)
+    return [c for c in found if not any((edit.path, edit.line) in sworn for edit in c.edits)]
+
+
+def _asserted(tree: ast.AST) -> Iterator[int]:
+    """Lines of assert statements: they say what is right, so they are never what is wrong."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assert):
+            yield from range(node.lineno, (node.end_lineno or node.lineno) + 1)
 
 
 def _failing_tests(search: Search) -> Iterator[tuple[str, str]]:

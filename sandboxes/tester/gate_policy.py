@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from nightshift.daemon.kit.checks import named_files
 from nightshift.daemon.kit.git import GitError
 from nightshift.sandboxes.tester.changes import REGULAR, Change
 from nightshift.sandboxes.tester.patch_policy import folded
@@ -55,6 +56,8 @@ def _single(trial: Trial, change: Change) -> str:
         return f"{path} is outside what patches may change"
     if folded(path) in {folded(own) for own in trial.made.files}:
         return f"{path} belongs to the reproduction"
+    if trial.patch.kind != "revert" and named_files(trial.made.command, {path}):
+        return f"{path} is the check itself"
     if change.status == "A" and (name := _shadows(path)):
         return f"{path} would stand in for the module {name}"
     return _content(trial, change)
