@@ -121,5 +121,5 @@ class Upstream:
         branch = self.service.branch
         return (
             f"{branch} has merged fixes ({ours[:12]}) that {redact(self.service.repo)} lacks, and it has moved on to "
-            f"{theirs[:12]}: run `git pull --no-rebase {self.repo.path} {branch}` there, then this goes on by itself"
+            f"{theirs[:12]}: run `git pull --no-rebase {self.repo.path} {branch}` there; new missions then work again"
         )
