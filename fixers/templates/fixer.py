@@ -141,7 +141,7 @@ class TemplateFixer:
         order = _try(search.candidates, 0)
         while search.left_s() > 0.2 and len(given) < search.budget.patches:
             found = self._round(search, order, max(_ALTERNATIVES, search.budget.patches - len(given)))
-            for candidate in sorted(found, key=lambda c: -c.score):
+            for candidate in sorted(found, key=lambda c: (-c.score, c.edits[0].path, c.edits[0].start)):
                 patch = _patch(search, repo, candidate)
                 if patch is not None and patch.diff not in given and len(given) < search.budget.patches:
                     given.add(patch.diff)

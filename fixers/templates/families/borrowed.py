@@ -77,7 +77,7 @@ def _siblings(site: Site, node: ast.stmt) -> Iterator[Edit]:
     for text in _pool(site):
         if text == own or not (_names_of(text) - function_names - {"self", "cls"}) <= known or rank >= 10:
             continue
-        weight = 0.34 / (1 + 0.1 * rank)
+        weight = 0.2 / (1 + 0.1 * rank)
         rank += 1
         yield from (lines.before if ends else lines.after)(site, node, text, "insert-borrowed", weight)
 
@@ -96,7 +96,7 @@ def _undo(site: Site, node: ast.stmt) -> Iterator[Edit]:
         for rank, way in enumerate(_UNDO.get(call.func.attr, ())):
             code = f"{base}.{way.format(arguments)}"
             put = lines.before if ends else lines.after
-            yield from put(site, node, code, "insert-borrowed", 0.36 / (1 + 0.3 * rank))
+            yield from put(site, node, code, "insert-borrowed", 0.25 / (1 + 0.3 * rank))
 
 
 def _mirror(site: Site, node: ast.stmt) -> Iterator[Edit]:
@@ -113,7 +113,7 @@ def _mirror(site: Site, node: ast.stmt) -> Iterator[Edit]:
                 swapped = re.sub(
                     rf"(?<![\w.])({left}|{right})\b", lambda m: right if m[1] == left else left, text  # noqa: B023
                 )  # fmt: skip
-                yield from lines.after(site, node, swapped, "insert-borrowed", 0.4)
+                yield from lines.after(site, node, swapped, "insert-borrowed", 0.22)
 
 
 def _target(node: ast.stmt) -> ast.AST | None:

@@ -45,7 +45,7 @@ def _weight(site: Site) -> float:
         return 0.9
     if isinstance(parent, ast.Call) and place == "args":
         name = getattr(parent.func, "id", "")
-        return 0.9 if name == "range" else 0.1 if name in ("len", "isinstance", "str", "print", "list") else 0.35
+        return 0.9 if name == "range" else 0.1 if name in ("len", "isinstance", "str", "print", "list") else 0.33
     if isinstance(parent, ast.Compare):
         return 0.6 if isinstance(parent.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)) else 0.0
     if isinstance(parent, ast.BinOp):
