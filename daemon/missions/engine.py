@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 APPLICATION_VERSION = "missions-1"
 QUEUE = "missions"
 TOPIC = "signals"
-POLL_S = 0.5
+POLL_S = 1.0
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
