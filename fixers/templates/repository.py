@@ -14,7 +14,8 @@ from nightshift.fixers.templates.source import Source, decode, encode
 _MOST_BYTES = 1 << 20
 _MOST_FILES = 4000
 _TEST = re.compile(
-    r"(?:^|/)(?:tests?|testing|\.[^/]+|site-packages|node_modules|venv|build|dist|migrations)/|"
+    r"(?:^|[/_-])(?:tests?|testing|test_?cases?|test_?data|test_?suites?)/|"
+    r"(?:^|/)(?:\.[^/]+|site-packages|node_modules|venv|build|dist|migrations)/|"
     r"(?:^|/)(?:test_[^/]*|[^/]*_tests?|tests?|conftest|setup|noxfile|sitecustomize|usercustomize)\.py$"
 )
 _REGULAR = (0o100644, 0o100755)

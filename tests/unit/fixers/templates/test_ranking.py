@@ -56,6 +56,7 @@ def test_pairs_do_not_overlap() -> None:
     ("a.py", True), ("src/shop/cart.py", True), ("shop/contest.py", True), ("shop/latest.py", True), ("test_a.py", False),
     ("a_test.py", False), ("tests/helper.py", False), ("conftest.py", False), ("setup.py", False), ("a.txt", False),
     (".github/x.py", False), ("venv/lib/x.py", False), ("sitecustomize.py", False), ("pkg/test/x.py", False),
+    ("python_testcases/load.py", False), ("latest/x.py", True),
 ])  # fmt: skip
 def test_what_may_be_edited(path: str, allowed: bool) -> None:
     assert editable(path) is allowed
