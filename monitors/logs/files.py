@@ -137,7 +137,7 @@ class Files:
         elif place.generation:
             self._rotated(place, fd)
         elif (moved := self._moved_here(fd)) is not None:
-            place.tail = moved
+            place.tail, place.generation = moved, max(1, moved.mark.generation)
             moved.path = place.path
             os.close(fd)
         elif not self._alias(place.path, fd):

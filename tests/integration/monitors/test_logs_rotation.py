@@ -166,6 +166,19 @@ def test_a_rotated_name_that_matches_the_pattern_too_is_not_read_twice(tmp_path)
         expect(sink, range(11))
 
 
+def test_a_file_followed_to_a_name_that_matches_too_is_known_to_the_next_life(tmp_path):
+    path, sink = tmp_path / "app.log", ListSink()
+    with watching(monitor_of(f"{path}*", from_start=True), sink):
+        append(path, crash(0))
+        expect(sink, [0])
+        os.rename(path, tmp_path / "app.log-1")
+        append(tmp_path / "app.log-1", crash(1))
+        expect(sink, [0, 1])
+    with watching(monitor_of(f"{path}*"), sink):
+        append(tmp_path / "app.log-1", crash(2))
+        expect(sink, [0, 1, 2])
+
+
 def test_a_writer_that_keeps_the_renamed_file_open_is_heard(tmp_path):
     path, sink = tmp_path / "app.log", ListSink()
     path.touch()
