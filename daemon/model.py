@@ -43,7 +43,9 @@ class Signal:
 
     `key` identifies the observation at its source (for a log: file identity and offset), so that reading it
     twice counts it once. Frames are outermost first, the crash site last. `exception` is the type's name
-    as printed (``KeyError``, ``shop.errors.Refused``); empty for alerts and container events.
+    as printed (``KeyError``, ``shop.errors.Refused``); empty for alerts and container events. A monitor may fold
+    observations of one kind into one signal: `count` says how many it stands for, `last_at_ms` when the last of
+    them was (0: `at_ms`).
     """
 
     key: str
@@ -59,6 +61,8 @@ class Signal:
     labels: Mapping[str, str] = field(default_factory=dict)
     sample: str = ""
     resolved: bool = False
+    count: int = 1
+    last_at_ms: int = 0
 
 
 class IncidentState(StrEnum):

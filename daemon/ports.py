@@ -56,6 +56,39 @@ class Monitor(Protocol):
     def watch(self, sink: Sink, checkpoints: Mapping[str, str], stop: threading.Event) -> None: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One HTTP call as it came in. Header names are in lower case; `body` is still compressed if the caller did so."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What a receiver made of a call: the signals to be durable BEFORE the answer goes out, and the answer."""
+
+    signals: Sequence[Signal] = ()
+    status: int = 200
+    body: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Receiver(Protocol):
+    """A source that calls us. `paths` are its routes (``/api/{project}/envelope/``), `body_limit` bytes are read."""
+
+    name: str
+    paths: tuple[str, ...]
+    body_limit: int
+
+    def read(self, call: Call) -> Receipt:
+        """Understand one call; no I/O. Raises `Refused` (answered 401) and ValueError (400), with a text for people."""
+        ...
+
+
 # ---------------------------------------------------------------- sandboxes
 
 
@@ -256,6 +289,7 @@ class Notifier(Protocol):
 
 __all__ = [
     "Budget",
+    "Call",
     "Deployer",
     "EnvironmentBroke",
     "Finished",
@@ -265,6 +299,8 @@ __all__ = [
     "Note",
     "Notice",
     "Notifier",
+    "Receipt",
+    "Receiver",
     "Refused",
     "Reproducer",
     "Sandbox",

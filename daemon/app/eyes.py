@@ -6,21 +6,25 @@ from importlib import import_module
 
 from nightshift.daemon.config import Config
 from nightshift.daemon.kit.clock import Clock
-from nightshift.daemon.ports import Monitor
-from nightshift.monitors.all_monitors import MONITORS
+from nightshift.daemon.ports import Monitor, Receiver
+from nightshift.monitors.all_monitors import MONITORS, RECEIVERS
 
 
 def monitors(config: Config, clock: Clock) -> dict[str, Monitor]:
-    """Name → monitor. `alertmanager` is a route of the HTTP API, not a loop of its own."""
+    """Name → monitor, of those that look by themselves."""
     services = config.services_model()
-    chosen = {
-        "logs": config.logs_settings(),
-        "prometheus": config.monitors.prometheus,
-        "kubernetes": config.monitors.kubernetes,
-        "docker": config.monitors.docker,
-    }
     return {
-        name: import_module(MONITORS[name]).create(settings, services, clock)
-        for name, settings in chosen.items()
-        if settings is not None
+        name: import_module(module).create(settings, services, clock)
+        for name, module in MONITORS.items()
+        if (settings := config.monitor_settings(name)) is not None
+    }
+
+
+def receivers(config: Config, clock: Clock) -> dict[str, Receiver]:
+    """Name → receiver, of those that are called."""
+    services = config.services_model()
+    return {
+        name: import_module(module).receiver(settings, services, clock)
+        for name, module in RECEIVERS.items()
+        if (settings := config.monitor_settings(name)) is not None
     }

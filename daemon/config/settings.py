@@ -214,6 +214,13 @@ class Config(BaseSettings):
         named = [LogFile(service=s.name, path=str(path)) for s in self.services for path in s.logs]
         return self.monitors.logs.model_copy(update={"files": [*self.monitors.logs.files, *named]})
 
+    def monitor_settings(self, name: str) -> BaseModel | None:
+        """One monitor's section; None when the monitor is off."""
+        if name == "logs":
+            return self.logs_settings()
+        found: BaseModel | None = getattr(self.monitors, name)
+        return found
+
     @property
     def store_path(self) -> Path:
         """The database file."""
