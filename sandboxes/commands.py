@@ -14,7 +14,7 @@ from nightshift.sandboxes.harness import TestRun
 SUITE = "python -m pytest -q"
 """The check of a repository for which none was given."""
 _LEAN = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1"
-_OWN_PLUGINS = frozenset({"anyio", "asyncio", "hypothesispytest", "kmock"})
+_OWN_PLUGINS = frozenset({"anyio", "asyncio", "hypothesispytest", "kmock", "schemathesis"})
 _WANTS_PLUGIN = re.compile(
     r"fixture '[^']+' not found|async def functions are not natively supported|not found in `markers`"
     r"|unrecognized arguments|Unknown config option|Missing required plugins|Error importing plugin|requires pytest"
