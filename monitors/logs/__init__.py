@@ -1,11 +1,9 @@
-"""Log files as a source: crashes told by Python tracebacks, plain or in JSON, one signal each, none twice."""
+"""Log files and streams as a source: crashes told by tracebacks, plain or in JSON, one signal each, none twice."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from nightshift.monitors.logs.settings import LogFile, Settings
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -13,10 +11,22 @@ if TYPE_CHECKING:
     from nightshift.daemon.kit.clock import Clock
     from nightshift.daemon.model import Service, Signal
     from nightshift.daemon.ports import Monitor
+    from nightshift.monitors.logs.settings import Command, Journal, LogFile, Settings
+
+_SETTINGS = ("Command", "Journal", "LogFile", "Settings")
+
+
+def __getattr__(name: str) -> Any:
+    """Settings bring pydantic, which a sensor does without: they are imported when asked for."""
+    if name in _SETTINGS:
+        from nightshift.monitors.logs import settings
+
+        return getattr(settings, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def create(settings: Settings, services: Mapping[str, Service], clock: Clock) -> Monitor:  # noqa: ARG001
-    """The monitor; files name their service themselves, so none needs to be known here."""
+    """The monitor; sources name their service themselves, so none needs to be known here."""
     from nightshift.monitors.logs.monitor import LogMonitor
 
     return LogMonitor(settings, clock)
@@ -29,4 +39,4 @@ def read_signals(stream: BinaryIO, *, service: str, clock: Clock, name: str = "s
     return streams.read_signals(stream, service=service, clock=clock, name=name)
 
 
-__all__ = ["LogFile", "Settings", "create", "read_signals"]
+__all__ = ["Command", "Journal", "LogFile", "Settings", "create", "read_signals"]

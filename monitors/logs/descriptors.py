@@ -24,8 +24,7 @@ class Descriptors:
         fd = None if tail.pinned else open_regular(tail.path)
         if fd is None:
             return None
-        now = os.fstat(fd)
-        if not tail.is_file(now.st_dev, now.st_ino):
+        if not tail.is_file(os.fstat(fd)):
             os.close(fd)
             return None
         self.hold(tail, fd)

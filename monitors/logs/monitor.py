@@ -1,4 +1,4 @@
-"""The log monitor: which files there are, whose turn it is, and what is durable.
+"""The log monitor: what is looked at when, and what is durable.
 
 At-least-once: a checkpoint never lies behind the start of an event that is still open, and travels in the same
 transaction as the signals found before it. Signal keys (generation and offset) make reading twice count once.
@@ -6,39 +6,43 @@ transaction as the signals found before it. Signal keys (generation and offset) 
 
 from __future__ import annotations
 
-import glob
 import logging
-import math
 import os
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nightshift.daemon.kit.clock import Clock
-from nightshift.daemon.model import Signal
 from nightshift.daemon.ports import Sink
 from nightshift.monitors.interrupt import Interrupt
+from nightshift.monitors.logs.delivery import Delivery
 from nightshift.monitors.logs.files import Files
+from nightshift.monitors.logs.inotify import Inotify
 from nightshift.monitors.logs.observe import Watches
-from nightshift.monitors.logs.settings import Settings
+from nightshift.monitors.logs.places import Place
+from nightshift.monitors.logs.rounds import Rounds
+from nightshift.monitors.logs.walk import Walk
+
+if TYPE_CHECKING:
+    from nightshift.monitors.logs.settings import Settings
 
 _log = logging.getLogger(__name__)
-_RETRY_S = 1.0
 
 
 class LogMonitor:
-    """Follows files and patterns until told to stop; nothing a log holds makes it fail."""
+    """Follows files, patterns, journals and commands until told to stop; nothing a log holds makes it fail."""
 
     name = "logs"
 
-    def __init__(self, settings: Settings, clock: Clock, observer: Callable[[], Any] | None = None) -> None:
-        self._settings, self._clock, self._observer = settings, clock, observer
+    def __init__(self, settings: Settings, clock: Clock, kernel: Callable[[], Inotify] = Inotify) -> None:
+        self._settings, self._clock, self._kernel = settings, clock, kernel
 
     def watch(self, sink: Sink, checkpoints: Mapping[str, str], stop: threading.Event) -> None:
         """Blocks until `stop`; then saves offsets and leaves."""
-        run = _Run(self._settings, self._clock, sink, stop, self._observer)
-        run.files.load(checkpoints)
+        run = _Run(self._settings, self._clock, sink, stop, self._kernel)
         try:
+            run.files.load(checkpoints)
+            del checkpoints
             run.loop()
         finally:
             run.close()
@@ -48,95 +52,60 @@ class _Run:
     """One life of the monitor."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, sink: Sink, stop: threading.Event, observer: Callable[[], Any] | None
+        self, settings: Settings, clock: Clock, sink: Sink, stop: threading.Event, kernel: Callable[[], Inotify]
     ) -> None:
-        self._settings, self._clock, self._sink, self._stop = settings, clock, sink, stop
-        self.files = Files(settings, clock)
-        self._patterns = [os.path.abspath(f.path) for f in settings.files]
-        self._wake, self._lock = threading.Event(), threading.Lock()
-        self._changed: dict[str, None] = {}
-        self._watches = Watches(self._patterns, self._note, observer)
-        self._reconciled_s = -math.inf
-        self._undelivered: list[Signal] = []
-
-    def _note(self, path: str) -> None:
-        """From the observer's thread: something happened to a path."""
-        if self.files.concerns(path):
-            with self._lock:
-                self._changed[path] = None
-            self._wake.set()
+        self._clock, self._stop = clock, stop
+        walk = Walk(os.path.abspath(f.path) for f in settings.files)
+        self._watches = Watches(walk, kernel)
+        self.files = Files(settings, clock, self._watches)
+        self._rounds = Rounds(settings, clock, self.files, self._watches, walk)
+        self._delivery = Delivery(sink, stop, clock)
+        self._first = False
 
     def loop(self) -> None:
-        with Interrupt(self._stop, "logs").guarding(self._wake.set):
-            while not self._stop.is_set():
-                now_s = self._clock.monotonic()
-                if now_s >= self._reconciled_s + self._settings.reconcile_s:
-                    self._reconcile(now_s)
-                elif not self._watches.live:
-                    self._look_at_all()
+        with Interrupt(self._stop, "logs").guarding(self._watches.wake):
+            for _ in self._rounds.first():
                 self._turn()
+                if self._stop.is_set():
+                    return
+            self._first = True
+            self._turn(save=True)
+            while not self._stop.is_set():
+                self._turn(save=self._rounds.slice())
                 if not self.files.busy:
-                    self._wake.wait(self._idle_s())
-                self._wake.clear()
+                    self._watches.wait(self._idle_s())
 
-    def _reconcile(self, now_s: float) -> None:
-        """Look at everything, events or not, and save every offset that moved."""
-        self._watches.refresh()
-        first, self._reconciled_s = self._reconciled_s == -math.inf, now_s
-        self._look_at_all(at_start=first)
-        for pattern in self._patterns:
-            found = sorted(glob.iglob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]
-            for path in found:
-                self.files.visit(path, at_start=first)
-            self.files.saw_pattern(pattern)
-        while self.files.busy and not self._stop.is_set():
-            self._turn()
-        self._deliver(everything=True)
-
-    def _look_at_all(self, *, at_start: bool = False) -> None:
-        """Every path known; first of all those saved, so that a file renamed meanwhile is recognised."""
-        for path in (*self.files.paths(), *(p for p in self._patterns if not glob.has_magic(p))):
-            self.files.visit(path, at_start=at_start)
-
-    def _turn(self) -> None:
+    def _turn(self, *, save: bool = False) -> None:
         """Every changed and every busy file is read once; what silence ended is closed; signals are delivered."""
-        with self._lock:
-            changed, self._changed = self._changed, {}
-        for path in changed:
-            self.files.visit(path)
+        for path, writes in self._watches.take().items():
+            self.files.visit(path, writes=writes)
         self.files.queue_older()
         self.files.read_busy()
         self.files.settle()
-        self._deliver()
+        self._deliver(self.files.moved() if save else [])
 
-    def _deliver(self, *, everything: bool = False) -> None:
-        """Hand over until it is durable; while the store is down reading stops, and the files are the buffer."""
-        self._undelivered += self.files.take_signals()
-        checkpoints = self.files.checkpoints() if everything or self._undelivered else {}
-        if not self._undelivered and not checkpoints:
+    def _deliver(self, moved: list[Place]) -> None:
+        """Hand over what was found, with the offsets of where it was found and of `moved`."""
+        signals, places = self.files.take_signals()
+        self._delivery.add(signals)
+        wanted = dict.fromkeys((*places, *moved))
+        if not wanted and not self._delivery.pending and not self._first:
             return
-        while not self._handed_over(self._undelivered, checkpoints):
-            if self._stop.wait(_RETRY_S):
-                return
-        self._undelivered = []
-        self.files.saved(checkpoints)
-
-    def _handed_over(self, signals: list[Signal], checkpoints: Mapping[str, str]) -> bool:
-        try:
-            self._sink(signals, checkpoints)
-        except Exception:  # noqa: BLE001 - whatever ails the store, nothing may be lost: said, then tried again
-            _log.exception("signals could not be stored, trying again in %.0f s", _RETRY_S)
-            return False
-        return True
+        self._first = False
+        if self._delivery.hand_over(self.files.checkpoints(wanted)):
+            self.files.saved(wanted)
 
     def _idle_s(self) -> float:
-        now_s = self._clock.monotonic()
-        due_s = min(self._reconciled_s + self._settings.reconcile_s, self.files.due_s())
-        return max(0.0, min(due_s - now_s, math.inf if self._watches.live else self._settings.poll_s))
+        return max(0.0, min(self._rounds.due_s(), self.files.due_s()) - self._clock.monotonic())
 
     def close(self) -> None:
-        self._watches.close()
         try:
-            self._deliver(everything=True)
+            while moved := self.files.moved():
+                before = len(moved)
+                self._deliver(moved)
+                if self._delivery.failed or not before:
+                    break
+            self._deliver([])
         finally:
             self.files.close()
+            self._watches.close()

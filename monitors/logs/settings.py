@@ -13,12 +13,40 @@ class LogFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str
-    """A path or a glob (`**` crosses folders). It need not exist yet. A glob must not match the copies that
-    copytruncate makes: they would be read as files of their own (renamed files are recognised)."""
+    """A path or a glob (`**` crosses folders); `-` is standard input. It need not exist yet. Rotated files it matches
+    too, renamed or copied, are not read twice."""
     service: str
     """The service whose crashes these are."""
     format: Literal["auto", "plain", "json"] = "auto"
     """`json`: only JSON lines count; `plain`: JSON is not decoded; `auto`: each line decides."""
+
+
+class Journal(BaseModel):
+    """The systemd journal of this machine, or another one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    service: str = ""
+    """The service of entries that `units` does not name; empty: such entries are left out."""
+    units: dict[str, str] = Field(default_factory=dict)
+    """Unit (`shop.service`, or a pattern like `shop@*.service`) to service."""
+    arguments: list[str] = Field(default_factory=list)
+    """More arguments of `journalctl`, for example `--directory=/var/log/journal` or `--user`."""
+    program: str = "journalctl"
+    """The program that is asked."""
+
+
+class Command(BaseModel):
+    """A program whose output is a log; it is started again when it ends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    argv: list[str] = Field(min_length=1)
+    """The program and its arguments; no shell is involved. Its standard error is read too."""
+    service: str
+    """The service whose crashes these are."""
+    format: Literal["auto", "plain", "json"] = "auto"
+    """As for files."""
 
 
 class Settings(BaseModel):
@@ -28,16 +56,22 @@ class Settings(BaseModel):
 
     files: list[LogFile] = Field(default_factory=list)
     """What to watch."""
+    journals: list[Journal] = Field(default_factory=list)
+    """Journals to follow."""
+    commands: list[Command] = Field(default_factory=list)
+    """Programs to listen to."""
     from_start: bool = False
     """Read files that exist at the very first start from their beginning instead of from their end."""
     errors: bool = False
     """Also report ERROR and CRITICAL lines that carry no exception."""
     reconcile_s: float = Field(default=5.0, gt=0)
-    """How often every file is looked at even if no event arrived, and offsets are saved."""
+    """How often every file is looked at even if no event arrived, and offsets are saved. With more than a thousand
+    files per second of it, it takes longer."""
     poll_s: float = Field(default=0.25, gt=0)
     """How often files are looked at where the kernel offers no events."""
-    quiet_s: float = Field(default=0.02, gt=0)
-    """Silence after an exception line that ends a traceback; chained ones follow faster than this."""
+    quiet_s: float = Field(default=0.1, gt=0)
+    """Silence after an exception line that ends a traceback written line by line; chained ones follow faster than
+    this. What a logger wrote at once is reported at once."""
     flush_s: float = Field(default=0.5, gt=0)
     """Silence after which a last line without newline counts as a line."""
     abandon_s: float = Field(default=5.0, gt=0)

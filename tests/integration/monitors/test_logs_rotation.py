@@ -246,7 +246,7 @@ def test_without_kernel_events_files_are_polled_and_one_line_says_so(tmp_path, c
     other.parent.mkdir()
     files = [logs.LogFile(path=str(p), service="shop") for p in (path, other)]
     monitor = LogMonitor(
-        logs.Settings(files=files, poll_s=0.05, reconcile_s=0.2), SystemClock(), observer=out_of_watches
+        logs.Settings(files=files, poll_s=0.05, reconcile_s=0.2), SystemClock(), kernel=out_of_watches
     )
     with watching(monitor, sink):
         sink.wait(lambda s: s.checkpoints)
@@ -260,5 +260,5 @@ def test_without_kernel_events_files_are_polled_and_one_line_says_so(tmp_path, c
 
 
 def out_of_watches():
-    """An observer as the kernel grants it when its limit is reached."""
+    """What the kernel says when its limit is reached."""
     raise OSError(28, "inotify watch limit reached")

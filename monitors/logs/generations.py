@@ -1,0 +1,270 @@
+"""Which generation each path stands for, through rotation by any method.
+
+- Renamed away: the open descriptor is read to its end (and a grace period longer), the new file from 0.
+- Truncated or rewritten in place: what copytruncate saved is read from the copy, the file again from 0.
+- Rotated more than once between two looks, or while the daemon was down: found by inode, head and time, packed or not.
+- A file continues where its mark says, whatever its name is now.
+- A copy that copytruncate made is never read as a file of its own, even if a pattern matches its name.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from nightshift.daemon.kit.ids import stable_id
+from nightshift.monitors.logs.followed import Followed
+from nightshift.monitors.logs.identity import (
+    HEAD_BYTES,
+    Mark,
+    begins,
+    file_key,
+    head_of,
+    is_empty,
+    last_line_start,
+    read_head,
+    same_head,
+)
+from nightshift.monitors.logs.places import Place
+from nightshift.monitors.logs.rotated import Found, bases_of, find_copy, find_missed, find_renamed
+from nightshift.monitors.logs.tail import Tail
+from nightshift.monitors.logs.unpacking import PackedTail
+
+_log = logging.getLogger(__name__)
+
+
+class Generations:
+    """The rules; what they work on is `Followed`."""
+
+    def __init__(self, all_: Followed) -> None:
+        self._all = all_
+
+    # ------------------------------------------------------------ a file lies under a path
+
+    def arrive(self, place: Place, fd: int, *, skip: bool) -> None:
+        """Another file than before lies under the path; `skip` what a path nobody knew holds already."""
+        fresh = place.generation == 0 and place.saved is None
+        if place.saved is not None:
+            self._leave_saved(place, fd)
+        elif not fresh:
+            self.retire(place)
+        if self._continued(place, fd):
+            return
+        if not self._alias(place, fd):
+            self._all.finished.pop(file_key(os.fstat(fd)), None)
+            seen = None if fresh else self._missed(place, fd)
+            copy = self.is_copy(place.path, fd)
+            offset = os.fstat(fd).st_size if copy else self._end(fd) if skip and fresh else 0
+            self._begin(place, fd, offset=offset, seen=seen, copy=copy)
+        else:
+            os.close(fd)
+
+    def gone(self, place: Place) -> None:
+        """Nothing lies under the path: whoever still writes the old file is heard for a while."""
+        if place.saved is not None:
+            self._leave_saved(place, None)
+        self.retire(place)
+        self._all.stir(place)
+
+    def _end(self, fd: int) -> int:
+        return last_line_start(fd, os.fstat(fd).st_size, self._all.settings.line_bytes)
+
+    def _alias(self, place: Place, fd: int) -> bool:
+        """Whether the same file is already read under another path it still has (links)."""
+        other = self._all.by_file.get(file_key(os.fstat(fd)))
+        return other is not None and other is other.place.tail and other.place is not place
+
+    def _continued(self, place: Place, fd: int) -> bool:
+        """Take the file up where it was left: under another name by us, or under any name by an earlier life."""
+        status = os.fstat(fd)
+        key = file_key(status)
+        claim = self._all.claims.get(key)
+        if claim is not None and _fits(fd, status, claim[1]):
+            del self._all.claims[key]
+            self._all.claimed.add(claim[1].id)
+            self._follow(place, claim[1], fd)
+            return True
+        other = self._all.by_file.get(key) or self._all.finished.get(key)
+        if other is None or isinstance(other, PackedTail) or not same_head(fd, other.head):
+            return False
+        if status.st_size < other.offset or (other is other.place.tail and _still_there(other.place.real, status)):
+            return False
+        self._adopt(place, other, fd)
+        return True
+
+    def _adopt(self, place: Place, tail: Tail, fd: int) -> None:
+        """A file is known under another name from now on."""
+        old = tail.place
+        if tail is old.tail:
+            old.tail = None
+        old.drop_older(tail)
+        self._all.stir(old)
+        tail.place, tail.path, tail.pinned, tail.ended = place, place.real, False, False
+        place.tail, place.generation = tail, max(place.generation, tail.generation, 1)
+        self._all.uncount(tail)
+        self._all.attach(tail, fd)
+        self._all.count(tail)
+
+    def is_copy(self, path: str, fd: int) -> bool:
+        """Whether it is a copy of a log we follow under the name it was rotated from."""
+        data = os.pread(fd, HEAD_BYTES, 0)
+        inode = os.fstat(fd).st_ino
+        for base in bases_of(path):
+            other = self._all.places.get(base)
+            if other is not None and data and _copied(other, data, inode):
+                return True
+        return False
+
+    # ------------------------------------------------------------ generations begin and end
+
+    def _begin(self, place: Place, fd: int, *, offset: int = 0, seen: tuple[os.stat_result, str] | None = None,
+               copy: bool = False) -> Tail:  # fmt: skip
+        """A new generation; `seen` is what the file was when copies of it were told from files never read."""
+        status, head = seen or (os.fstat(fd), read_head(fd))
+        place.generation = max(place.generation, self._all.floor) + 1
+        id_ = stable_id("log", place.path, f"{status.st_dev}", f"{status.st_ino}", f"{place.generation}", head)
+        mark = Mark(id=id_, dev=status.st_dev, inode=status.st_ino, head=head, generation=place.generation,
+                    offset=offset, mtime_ns=status.st_mtime_ns, copy=copy)  # fmt: skip
+        return self._follow(place, mark, fd)
+
+    def _follow(self, place: Place, mark: Mark, fd: int, *, packed: bool = False) -> Tail:
+        """Read a generation on from its mark."""
+        kind = PackedTail if packed else Tail
+        tail = place.tail = kind(place, place.real, mark, self._all.clock.monotonic())
+        place.generation = max(place.generation, mark.generation)
+        self._all.attach(tail, fd)
+        if not packed:
+            self._all.count(tail)
+        return tail
+
+    def retire(self, place: Place, *, rewritten: bool = False) -> None:
+        """The current generation becomes an older one, read from its descriptor until it stays silent."""
+        tail, place.tail = place.tail, None
+        if tail is None:
+            return
+        self._all.stir(place)
+        self._all.uncount(tail)
+        tail.pinned, tail.grown_s = True, self._all.clock.monotonic()
+        place.last_ns = tail.mtime_ns
+        if tail.copy:
+            self._all.let_go(tail)
+            return
+        if tail.fd is None and not rewritten:
+            tail = self._found_again(place, tail)
+        place.older = (*place.older, tail)
+        self._all.busy[tail] = 0
+
+    def _found_again(self, place: Place, tail: Tail) -> Tail:
+        """A generation whose descriptor we had given up: under its new name, or packed."""
+        found = find_renamed(tail.path, tail.mark) or find_copy(tail.path, tail.mark)
+        if found is None:
+            return tail
+        if found.packed and tail.sleep():
+            tail = self._follow(place, tail.mark, found.fd, packed=True)
+            place.tail, tail.pinned = None, True
+        elif found.packed:
+            found.close()
+        else:
+            self._all.descriptors.hold(tail, found.fd)
+        return tail
+
+    def _missed(self, place: Place, fd: int) -> tuple[os.stat_result, str]:
+        """Read generations that came and went unseen; what `fd` was when they were looked for."""
+        status, head = os.fstat(fd), read_head(fd)
+        if not place.last_ns:
+            return status, head
+        inodes = {past.inode for past in place.past} | {t.inode for t in place.older} | {status.st_ino}
+        heads = [head, *(tail.head for tail in place.older)]
+        for found in find_missed(place.real, place.last_ns, inodes, heads, place.past, self._all.concerns):
+            mark = self._mark_of(place, found)
+            self._follow(place, mark, found.fd, packed=found.packed)
+            self.retire(place)
+        return status, head
+
+    def _mark_of(self, place: Place, found: Found) -> Mark:
+        status, head = found.status, head_of(found.head)
+        place.generation = max(place.generation, self._all.floor) + 1
+        id_ = stable_id("log", place.path, f"{status.st_dev}", f"{status.st_ino}", f"{place.generation}", head)
+        return Mark(id=id_, dev=status.st_dev, inode=status.st_ino, head=head, generation=place.generation, offset=0,
+                    mtime_ns=status.st_mtime_ns)  # fmt: skip
+
+    def replaced(self, tail: Tail) -> None:
+        """The file was emptied or rewritten in place: the rest of what it held may be in a copy."""
+        place = tail.place
+        if tail.fd is None:
+            return
+        again = os.dup(tail.fd)
+        found = find_copy(tail.path, tail.mark)
+        self._all.descriptors.drop(tail)
+        if tail is not place.tail:
+            os.close(again)
+            if found is not None:
+                found.close()
+            tail.finish()
+            return
+        if found is not None and found.packed:
+            found.close()
+        elif found is not None:
+            self._all.descriptors.hold(tail, found.fd)
+        self.retire(place, rewritten=True)
+        place.last_ns = tail.mtime_ns
+        self._begin(place, again, seen=self._missed(place, again))
+        self._all.stir(place)
+
+    # ------------------------------------------------------------ after a restart
+
+    def _leave_saved(self, place: Place, fd: int | None) -> None:
+        """Take up a path where an earlier life left it; what was rotated away meanwhile is read first."""
+        saved, place.saved = place.saved, None
+        if saved is None:
+            return
+        for mark in saved.older:
+            self._take_up(place, mark)
+        current = saved.current
+        if current is None:
+            return
+        place.last_ns = current.mtime_ns
+        if fd is not None:
+            status = os.fstat(fd)
+            if file_key(status) == current.dev << 64 | current.inode and _fits(fd, status, current):
+                return  # `_continued` goes on from its claim
+        self._take_up(place, current)
+
+    def _take_up(self, place: Place, mark: Mark) -> None:
+        """Find a generation that left its path, and drain it."""
+        if mark.id in self._all.claimed or mark.copy:
+            return
+        self._all.claimed.add(mark.id)
+        if (claim := self._all.claims.get(mark.dev << 64 | mark.inode)) is not None and claim[1] is mark:
+            del self._all.claims[mark.dev << 64 | mark.inode]
+        real = mark.real or place.path
+        found = find_renamed(real, mark)
+        if found is not None and found.status.st_size < mark.offset:
+            found.close()
+            found = None
+        found = found or find_copy(real, mark)
+        if found is None:
+            self._all.lost(place.path, mark.offset)
+            return
+        self._follow(place, mark, found.fd, packed=found.packed)
+        self.retire(place)
+
+
+def _fits(fd: int, status: os.stat_result, mark: Mark) -> bool:
+    return (status.st_size >= mark.offset or mark.copy) and same_head(fd, mark.head)
+
+
+def _copied(place: Place, data: bytes, inode: int) -> bool:
+    """Whether bytes are how a generation of a path begins, or began."""
+    tails = [tail for tail in place.tails() if tail.inode != inode]
+    heads = [*(tail.head for tail in tails), *(past.head for past in place.past if past.inode != inode)]
+    if any(begins(data, head) for head in heads if not is_empty(head)):
+        return True
+    return any(tail.fd is not None and os.pread(tail.fd, len(data), 0) == data for tail in tails)
+
+
+def _still_there(path: str, status: os.stat_result) -> bool:
+    try:
+        return file_key(os.stat(path)) == file_key(status)
+    except OSError:
+        return False

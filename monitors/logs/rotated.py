@@ -1,0 +1,143 @@
+"""Where did a generation go? Renamed, copied, packed, or come and gone unseen: found in the path's folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from nightshift.monitors.logs import packed
+from nightshift.monitors.logs.identity import HEAD_BYTES, Mark, Past, begins, is_empty, open_regular
+
+_MAX_ENTRIES = 20_000
+_SECOND_NS = 1_000_000_000
+_SUFFIX = re.compile(r"[.-](?:\d[\w.:+-]*|old|bak|prev(?:ious)?)(?:\.(?:gz|bz2|xz|zst|lzma))?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An open file that holds (what is left of) a generation."""
+
+    fd: int
+    packed: bool
+    status: os.stat_result
+    head: bytes
+
+    def close(self) -> None:
+        """Not the one."""
+        os.close(self.fd)
+
+
+def is_packed(path: str) -> bool:
+    """Whether a name says that nothing in it can be read as it is."""
+    return path.endswith(packed.SUFFIXES + packed.OTHERS)
+
+
+def bases_of(path: str) -> Iterator[str]:
+    """The paths a rotated name may come from: app.log-20261120.1 → app.log-20261120, app.log."""
+    start = path.rfind("/") + 2
+    for at in range(len(path) - 1, start - 1, -1):
+        if path[at] in ".-" and _SUFFIX.match(path, at):
+            yield path[:at]
+
+
+def find_renamed(path: str, mark: Mark) -> Found | None:
+    """The generation `mark` under whatever name it has now in the path's folder."""
+    for entry in _entries(path):
+        if entry.inode() == mark.inode and not is_packed(entry.name) and (found := _opened(entry.path)) is not None:
+            if found.status.st_dev == mark.dev and begins(found.head, mark.head):
+                return found
+            found.close()
+    return None
+
+
+def find_copy(path: str, mark: Mark) -> Found | None:
+    """What copytruncate, or a packer, made of `mark` before the file was emptied or removed.
+
+    A copy begins alike, is longer than what was read, and was written no earlier than the last read. Packers keep
+    the time of the last write, some of them in whole seconds.
+    """
+    if is_empty(mark.head):
+        return None
+    fits = [found for found in _candidates(path) if _continues(found, mark)]
+    fits.sort(key=lambda found: (found.packed, found.status.st_mtime_ns))
+    for other in fits[1:]:
+        other.close()
+    return fits[0] if fits else None
+
+
+def _continues(found: Found, mark: Mark) -> bool:
+    now = found.status
+    if found.packed:
+        fits = now.st_mtime_ns >= mark.mtime_ns - _SECOND_NS
+    else:
+        fits = now.st_size > mark.offset and now.st_mtime_ns >= mark.mtime_ns and now.st_ino != mark.inode
+    if fits and begins(found.head, mark.head):
+        return True
+    found.close()
+    return False
+
+
+def find_missed(
+    path: str, since_ns: int, inodes: Collection[int], heads: Collection[str], past: Collection[Past],
+    followed: Callable[[str], bool],
+) -> list[Found]:  # fmt: skip
+    """Generations that came and went unseen after `since_ns`, oldest first.
+
+    `heads` are of generations still being read: what begins alike is a copy of one of them, as is what equals one
+    that is `past`. Names that are `followed` on their own account are left out: they are read under their own path.
+    """
+    found = []
+    for one in _candidates(path, lambda entry: entry.inode() not in inodes and not followed(entry.path)):
+        now = one.status
+        late = now.st_mtime_ns >= since_ns - (_SECOND_NS if one.packed else 0)
+        copied = any(begins(one.head, head) for head in heads if not is_empty(head))
+        if not late or not one.head or copied or any(_equals(one, known) for known in past):
+            one.close()
+        else:
+            found.append(one)
+    return sorted(found, key=lambda one: one.status.st_mtime_ns)
+
+
+def _equals(found: Found, known: Past) -> bool:
+    if is_empty(known.head) or not begins(found.head, known.head):
+        return False
+    if found.packed:
+        return packed.has_size(found.fd, known.size)
+    size = found.status.st_size
+    return size <= known.size if known.rewritten else size == known.size
+
+
+def _candidates(path: str, wanted: Callable[[os.DirEntry[str]], bool] = lambda _: True) -> Iterator[Found]:
+    """Open files that bear a rotated name of `path`: app.log.1, app.log-20261120.gz, app-2026-11-20.log."""
+    base = os.path.basename(path)
+    stem, dot, end = base.rpartition(".")
+    inner = re.compile(rf"{re.escape(stem)}[.-]\d[\w:+-]*\.{re.escape(end)}") if dot and stem else None
+    for entry in _entries(path):
+        name = entry.name
+        named = name.startswith((f"{base}.", f"{base}-")) or (inner is not None and inner.match(name) is not None)
+        if named and not name.endswith(packed.OTHERS) and wanted(entry):
+            found = _opened(entry.path)
+            if found is not None:
+                yield found
+
+
+def _opened(path: str) -> Found | None:
+    try:
+        fd = open_regular(path)
+        if fd is None:
+            return None
+        squeezed = path.endswith(packed.SUFFIXES)
+        head = packed.head_bytes(fd) if squeezed else os.pread(fd, HEAD_BYTES, 0)
+        return Found(fd, squeezed, os.fstat(fd), head)
+    except OSError:
+        return None
+
+
+def _entries(path: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(os.path.dirname(path)) as entries:
+            return [entry for entry, _ in zip(entries, range(_MAX_ENTRIES), strict=False)]
+    except OSError:
+        return []
