@@ -9,6 +9,14 @@ _FOREIGN = re.compile(
     r"|(?:^|/)lib(?:32|64)?/(?:python|pypy)\d[\d.]*/"
     r"|/python\d+\.zip/"
     r"|^<(?!stdin>)"
+    r"|(?:^|/)node_modules/|^node:"
+    r"|^(?:java|javax|jdk|sun|jakarta|kotlin|kotlinx|scala|com/sun|org/(?:springframework|apache|hibernate|eclipse|junit)"
+    r"|io/(?:netty|undertow)|reactor)/(?:[\w$-]+/)*[\w$<>]+(?:\.(?:java|kt|scala))?$"
+    r"|^(?:System|Microsoft)/[\w`/]+$"
+    r"|^/rustc/|/\.cargo/registry/"
+    r"|/go/src/(?:runtime|net|internal|testing)/|/lib/go[^/]*/src/|/go/pkg/mod/"
+    r"|/gems/[^/]+-\d|/lib/ruby/"
+    r"|(?:^|/)vendor/[^/]+/[^/]+/"
 )
 
 

@@ -136,6 +136,10 @@ class Event:
         self._foreign += 1
         return Taken.OVER if self._foreign > MAX_FOREIGN or self.bare_syntax else Taken.FOREIGN
 
+    def forgive(self) -> None:
+        """The last foreign line belongs to a trace that is open too: it is no sign that this one is over."""
+        self._foreign = max(0, self._foreign - 1)
+
     def _add(self, body: str, text: str) -> Taken:
         self._foreign = 0
         for kept, line in ((self.lines, body), (self.raw, text)):

@@ -49,10 +49,20 @@ def decode(text: str) -> dict[str, Any] | None:
 
 def read_json(document: Mapping[str, Any], now_ms: int) -> JsonRecord:
     """What a JSON record says; never raises, whatever the document holds."""
-    level = next((str(document[k]).lower() for k in _LEVELS if isinstance(document.get(k), str)), "")
+    level = next((_level(document[k]) for k in _LEVELS if isinstance(document.get(k), str | int)), "")
     message = next((document[k] for k in ("event", "message", "msg") if isinstance(document.get(k), str)), "")
     record = Record(at_ms=_time(document, now_ms), level=level, labels=_labels(document, level))
     return JsonRecord(record=record, message=message[:4000], trace=_trace(document))
+
+
+_NUMBERED = ((60, "fatal"), (50, "error"), (40, "warn"), (30, "info"))
+
+
+def _level(value: str | int) -> str:
+    """A level's name; numbers as pino and bunyan count them."""
+    if isinstance(value, str):
+        return value.lower()
+    return next((name for least, name in _NUMBERED if least <= value < 100), "debug")
 
 
 def _time(document: Mapping[str, Any], now_ms: int) -> int | None:
@@ -85,7 +95,7 @@ def _small(value: float | bool) -> bool:
 def _trace(document: Mapping[str, Any]) -> Trace | None:
     for value in _values(document, 0):
         if isinstance(value, str):
-            found = parse(value[value.index(HEADER) :].splitlines()) if HEADER in value else None
+            found = parse(value[value.index(HEADER) :].splitlines()) if HEADER in value else _foreign(value)
         elif isinstance(value, list):
             found = choose([r for stack in reversed(value[:20]) for r in _structlog(stack, 0)])
         else:
@@ -93,6 +103,15 @@ def _trace(document: Mapping[str, Any]) -> Trace | None:
         if found is not None and (found.exception or found.frames):
             return found
     return None
+
+
+def _foreign(value: str) -> Trace | None:
+    """A trace of another language; only texts of several lines are looked at."""
+    if "\n" not in value or ("\tat " not in value and "  at " not in value and "goroutine " not in value and "\tfrom " not in value):
+        return None
+    from nightshift.monitors.logs.languages import parse_any
+
+    return parse_any(value)
 
 
 def _values(value: Any, depth: int) -> Iterator[Any]:

@@ -27,7 +27,9 @@ _STARTS = re.compile(
 _NAIVE_SKEW_MS = 300_000
 LEVELS = {"debug": Severity.INFO, "info": Severity.INFO, "notice": Severity.INFO, "warn": Severity.WARNING,
           "warning": Severity.WARNING, "error": Severity.ERROR, "critical": Severity.CRITICAL,
-          "fatal": Severity.CRITICAL}  # fmt: skip
+          "fatal": Severity.CRITICAL, "trace": Severity.INFO, "severe": Severity.ERROR, "err": Severity.ERROR,
+          "crit": Severity.CRITICAL, "emerg": Severity.CRITICAL, "emergency": Severity.CRITICAL,
+          "alert": Severity.CRITICAL, "panic": Severity.CRITICAL, "dpanic": Severity.CRITICAL}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

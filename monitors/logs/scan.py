@@ -1,4 +1,4 @@
-"""From raw bytes to the few lines worth a look: a multi-literal search over whole buffers, no line loop.
+"""From raw bytes to the events in them: a multi-literal search over whole buffers, no line loop.
 
 The literals are searched with `ahocorasick_rs` (leftmost-first: the other match kinds are several times slower) on
 bytes; lines without a hit are never decoded, copied or split.
@@ -8,111 +8,152 @@ from __future__ import annotations
 
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
-from nightshift.monitors.logs.group import JSON_MARKS, Grouper
+from nightshift.monitors.logs.framing import Frames, framed
+from nightshift.monitors.logs.group import Grouper
+from nightshift.monitors.logs.segment import MAX_BYTES, Block, NeedMore, Text, keep_from, segment
 
-_PREVIOUS_BYTES = 1000
-_LITERALS = (*(m.encode() for m in JSON_MARKS), b'  File "')
-_LEVELS = tuple(w.encode() for word in ("error", "critical", "fatal") for w in (word, word.upper(), word.title()))
+TRACES = (
+    b"Traceback (most recent call last)", b'  File "', b"exc_type", b"\tat ", b"  at ", b"\npanic: ", b"\nfatal error: ",
+    b"\ngoroutine ", b"panicked at", b"Uncaught ", b"\tfrom ", b"\\tat ",
+)  # fmt: skip
+"""What every trace holds, at a place from which the trace is found."""
+LEVELS = (
+    b"error", b"ERROR", b"Error", b"critical", b"CRITICAL", b"Critical", b"fatal", b"FATAL", b"Fatal", b"SEVERE",
+    b"[crit]", b"[emerg]", b"[alert]", b"|ERR|", b"[ERR]", b"\nE0", b"\nE1", b"\nF0", b"\nF1", b"\n<",
+    b'level":5', b'level":6', b'"CRIT', b'"EMERG', b'"ALERT', b'"panic"', b'"dpanic"', b"=crit", b"=panic",
+)  # fmt: skip
+"""What a record holds whose level is error or worse, besides."""
+
+
+MAX_LINES = 600
+"""Lines kept of one event; the middle of longer ones is dropped."""
 
 
 class Prefilter:
     """Compiled once, shared by all files of a monitor."""
 
+    __slots__ = ("_automaton", "errors")
+
     def __init__(self, *, errors: bool = False) -> None:
-        self._automaton = BytesAhoCorasick(_LITERALS + (_LEVELS if errors else ()), matchkind=MatchKind.LeftmostFirst)
+        self.errors = errors
+        self._automaton = BytesAhoCorasick(TRACES + (LEVELS if errors else ()), matchkind=MatchKind.LeftmostFirst)
 
     def hits(self, buffer: bytearray, start: int, stop: int) -> list[int]:
-        """Where literals begin in `buffer[start:stop]`, in order, as offsets into the buffer."""
+        """Where lines of interest are hit in `buffer[start:stop]`, in order, as offsets into the buffer.
+
+        The first line always counts: literals that begin with a newline can't show it.
+        """
         with memoryview(buffer) as whole, whole[start:stop] as part:
-            return [start + begin for _, begin, _ in self._automaton.find_matches_as_indexes(part)]
+            found = self._automaton.find_matches_as_indexes(part)
+            return [start] + [start + end - 1 for _, _, end in found]
+
+
+def carry_bytes(line_bytes: int) -> int:
+    """How much of a file is carried over at most: room to be kept in front of what is read."""
+    return line_bytes + MAX_BYTES
 
 
 class Scanner:
-    """Cuts a stream of buffers into lines for one grouper; lines longer than `line_bytes` lose their tail.
+    """Cuts a stream of buffers into events for one grouper; lines longer than `line_bytes` lose their tail.
 
-    `position` is the offset in the file of the first byte not yet part of a finished line. The caller puts
-    `carry` in front of the bytes it reads next and passes both.
+    `position` is the offset in the file of the first byte of `carry`: what is not yet understood, and the few lines
+    that what follows may belong to. The caller puts `carry` in front of the bytes it reads next and passes both.
     """
+
+    __slots__ = ("_fed", "_frames", "_line_bytes", "_prefilter", "_skipping", "carry", "grouper", "position")
 
     def __init__(self, grouper: Grouper, prefilter: Prefilter, *, position: int, line_bytes: int) -> None:
         self.grouper, self._prefilter, self._line_bytes = grouper, prefilter, line_bytes
         self.position = position
         self.carry = b""
-        self._skipping_from: int | None = None
+        self._skipping = False
+        self._frames: Frames | None = None
+        self._fed = False
 
     def resume_at(self) -> int:
         """Where reading must restart after a crash."""
-        here = self.position if self._skipping_from is None else self._skipping_from
-        return self.grouper.resume_at(here)
+        return self.position
 
     def read_at(self) -> int:
         """The offset of the next byte to read."""
         return self.position + len(self.carry)
 
+    @property
+    def partial(self) -> bool:
+        """Whether the last line has no newline yet."""
+        return bool(self.carry) and not self.carry.endswith(b"\n")
+
     def scan(self, buffer: bytearray, end: int) -> None:
         """Process `buffer[:end]`: the carry and what was read behind it."""
         base, start = self.position, 0
         self.carry = b""
-        if self._skipping_from is not None:
+        if self._skipping:
             newline = buffer.find(b"\n", 0, end)
             if newline < 0:
                 self.position = base + end
                 return
-            start, self._skipping_from = newline + 1, None
+            start, self._skipping = newline + 1, False
         last = buffer.rfind(b"\n", start, end) + 1
         if last > start:
-            self._lines(buffer, start, last, base)
-            start = last
-        self.position = base + start
-        if end - start > self._line_bytes:
-            self._cut(buffer, start, end)
-        else:
-            self.carry = bytes(buffer[start:end])
+            start = self._understand(buffer, start, last, base, final=False)
+        if end - max(start, last) >= self._line_bytes:
+            start = max(last, self._understand(buffer, start, last, base, final=True) if last > start else start)
+            self._understand(buffer, start, end, base, final=True)
+            start, self._skipping = end, True
+        elif end - start > self._line_bytes + MAX_BYTES:
+            start = max(last, self._understand(buffer, start, last, base, final=True))
+        self.position, self.carry = base + start, bytes(buffer[start:end])
 
-    def _cut(self, buffer: bytearray, start: int, end: int) -> None:
-        """A line that is too long already: take its head now, skip to its newline whenever that comes."""
-        head = bytes(buffer[start : start + self._line_bytes])
-        self._skipping_from = self.position
-        self._head(self.position, head)
-        self.position += end - start
-
-    def _head(self, offset: int, line: bytes) -> None:
-        probe = bytearray(line)
-        if not self.grouper.idle or self._prefilter.hits(probe, 0, len(probe)):
-            self.grouper.line(offset, line)
-        else:
-            self.grouper.skipped(offset, line[:_PREVIOUS_BYTES])
+    def settle(self) -> None:
+        """Silence: what is open is over. A line without its newline stays."""
+        self._close(self.carry.rfind(b"\n") + 1)
 
     def finish_line(self) -> None:
-        """Nothing more will come for a while: what is carried counts as a whole line."""
-        if self.carry and self._skipping_from is None:
-            line, self.carry = self.carry, b""
-            self._head(self.position, line)
-            self._skipping_from, self.position = self.position + len(line), self.position + len(line)
+        """Nothing more will come for a while: what is carried counts as whole lines."""
+        if self.partial:
+            self._close(len(self.carry))
+            self._skipping = True
+            self.position, self.carry = self.position + len(self.carry), b""
 
-    def _lines(self, buffer: bytearray, start: int, stop: int, base: int) -> None:
-        grouper, at = self.grouper, start
+    def _close(self, stop: int) -> None:
+        buffer = bytearray(self.carry)
+        start = self._understand(buffer, 0, stop, self.position, final=True) if stop else 0
+        self.position, self.carry = self.position + start, bytes(buffer[start:])
+
+    def _understand(self, buffer: bytearray, start: int, stop: int, base: int, *, final: bool) -> int:
+        """Find the events in whole lines; returns where the part begins that must be seen again."""
+        if self._frames is None and not self._fed:
+            self._fed, self._frames = True, framed(buffer, start, stop)
         hits = self._prefilter.hits(buffer, start, stop)
-        index = 0
-        while at < stop:
-            if grouper.idle:
-                while index < len(hits) and hits[index] < at:
-                    index += 1
-                line = self._line_of(buffer, hits[index], at) if index < len(hits) else stop
-                if line > at:
-                    self._remember(buffer, at, line, base)
-                at = line
-                if at >= stop:
-                    return
-            newline = buffer.find(b"\n", at, stop)
-            grouper.line(base + at, bytes(buffer[at : min(newline, at + self._line_bytes)]))
-            at = newline + 1
+        if self._frames is not None:
+            return self._frames.understand(self, hits, buffer, start, stop, base, final=final)
+        return self._read(Text(buffer, start, stop, final=final, form=self.grouper.form, line_bytes=self._line_bytes), hits, base)
 
-    @staticmethod
-    def _line_of(buffer: bytearray, hit: int, at: int) -> int:
-        return max(buffer.rfind(b"\n", at, hit) + 1, at)
+    def search(self, buffer: bytearray, start: int, stop: int) -> list[int]:
+        """Where lines of interest are hit."""
+        return self._prefilter.hits(buffer, start, stop)
 
-    def _remember(self, buffer: bytearray, start: int, line: int, base: int) -> None:
-        """The line that ends where the next line of interest starts."""
-        previous = max(buffer.rfind(b"\n", start, line - 1) + 1, start)
-        self.grouper.skipped(base + previous, bytes(buffer[previous : min(line, previous + _PREVIOUS_BYTES)]))
+    def _read(self, text: Text, hits: list[int], base: int) -> int:
+        """The events of a text; returns where the part begins that must be seen again."""
+        grouper = self.grouper
+        try:
+            for block in segment(text, hits):
+                grouper.read(block, lines_of(block, text, base))
+        except NeedMore as more:
+            grouper.idle, grouper.ended = False, more.ended
+            return more.start
+        grouper.idle, grouper.ended = True, False
+        return text.floor if text.final else keep_from(text)
+
+
+def lines_of(block: Block, text: Text, base: int) -> list[tuple[int, bytes]]:
+    """The lines of an event with their offsets in the file."""
+    if block.parts:
+        return [(base + at, line) for at, line in block.parts]
+    at, found = block.start, []
+    while at < block.end:
+        found.append((base + at, text.line(at)))
+        at = text.after(at)
+        if len(found) > MAX_LINES:
+            del found[MAX_LINES // 3]
+    return found

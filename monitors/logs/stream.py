@@ -7,7 +7,7 @@ from typing import BinaryIO
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.model import Signal
 from nightshift.monitors.logs.group import Grouper
-from nightshift.monitors.logs.scan import Prefilter, Scanner
+from nightshift.monitors.logs.scan import Prefilter, Scanner, carry_bytes
 
 _READ_BYTES = 256 << 10
 _LINE_BYTES = 1 << 20
@@ -24,7 +24,7 @@ def read_signals(
     grouper = Grouper(service=service, source=f"logs:{name}", identity=f"log-{name}", clock=clock,
                       labels={"log": name}, errors=errors)  # fmt: skip
     scanner = Scanner(grouper, Prefilter(errors=errors), position=0, line_bytes=line_bytes)
-    buffer = bytearray(line_bytes + read_bytes)
+    buffer = bytearray(carry_bytes(line_bytes) + read_bytes)
     while True:
         kept = len(scanner.carry)
         buffer[:kept] = scanner.carry
@@ -34,5 +34,5 @@ def read_signals(
         buffer[kept : kept + len(data)] = data
         scanner.scan(buffer, kept + len(data))
     scanner.finish_line()
-    grouper.flush()
+    scanner.settle()
     return grouper.out

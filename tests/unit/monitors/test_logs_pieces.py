@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nightshift.daemon.kit.clock import ManualClock
 from nightshift.monitors.logs.group import Grouper
-from nightshift.monitors.logs.scan import Prefilter, Scanner
+from nightshift.monitors.logs.scan import Prefilter, Scanner, carry_bytes
 from nightshift.monitors.logs.testing import CHAINED, PLAIN, json_line, prefixed
 
 LINE_BYTES = 4096
@@ -28,9 +28,9 @@ def signals(data, cuts):
         assert scanner.read_at() == start
         buffer = bytearray(scanner.carry + data[start:stop] + b"rubbish from an earlier read\n")
         scanner.scan(buffer, len(scanner.carry) + stop - start)
-        assert len(scanner.carry) <= LINE_BYTES and scanner.resume_at() <= stop
+        assert len(scanner.carry) <= carry_bytes(LINE_BYTES) and scanner.resume_at() <= stop
     scanner.finish_line()
-    grouper.flush()
+    scanner.settle()
     return grouper.out
 
 
@@ -52,7 +52,7 @@ def test_reading_again_from_where_it_may_resume_finds_the_open_event_with_the_sa
     again = Scanner(resumed, Prefilter(), position=scanner.resume_at(), line_bytes=LINE_BYTES)
     rest = bytearray(data[scanner.resume_at() :])
     again.scan(rest, len(rest))
-    resumed.flush()
+    again.settle()
     assert [s.key for s in grouper.out + resumed.out] == [s.key for s in signals(data, [])]
 
 

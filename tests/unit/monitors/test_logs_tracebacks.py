@@ -225,7 +225,7 @@ def test_formats_can_be_fixed():
         stack = [{"exc_type": "KeyError", "exc_value": "'json'", "frames": []}]
         data = bytearray((json.dumps({"exception": stack}) + "\n" + PLAIN.replace("tea", "plain")).encode())
         scanner.scan(data, len(data))
-        grouper.flush()
+        scanner.settle()
         assert [s.message for s in grouper.out] == expected
 
 

@@ -1,0 +1,47 @@
+"""Go panics and fatal errors: the message, then goroutines; the first goroutine is the one that failed.
+
+Format: the Go runtime's `printpanics` and `traceback`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from nightshift.daemon.model import Frame
+from nightshift.monitors.logs.traceback import Trace, cap_frames
+
+_PANIC = re.compile(r"(?:.*\s)?(panic|fatal error): (.*)", re.DOTALL)
+_ARGUMENTS = re.compile(r"\((?:[^()]|\([^()]*\))*\)$")
+_PLACE = re.compile(r"\t(\S.*):(\d{1,9})(?: \+0x[0-9a-f]+)?$")
+_TYPED = re.compile(r"(runtime error|[\w./*]+Error|\*?[\w./]+\.[A-Z]\w+)(?:: |\()(.*)", re.DOTALL)
+
+
+def parse(lines: Sequence[str]) -> Trace | None:
+    """The panic and the frames of the goroutine it came from."""
+    kind, message = "", ""
+    frames: list[Frame] = []
+    function, inside = "", 0
+    for line in lines:
+        if not inside and (found := _PANIC.match(line.strip())) and not kind:
+            kind, message = found[1], found[2].removesuffix(" [recovered]").removesuffix(" [recovered, repanicked]")
+        elif line.startswith("goroutine "):
+            inside += 1
+            if inside > 1:
+                break
+        elif inside and (place := _PLACE.match(line)):
+            frames.append(Frame(path=place[1], line=int(place[2]), function=function))
+        elif inside and line[:1] not in ("\t", " ", ""):
+            function = _ARGUMENTS.sub("", line.removeprefix("created by ").partition(" in goroutine")[0])
+    if not kind and not frames:
+        return None
+    own = [f for f in frames if not f.function.startswith(("panic", "runtime.", "runtime/"))] or frames
+    name, text = _typed(kind or "panic", message)
+    return Trace(exception=name, message=text[:4000], frames=cap_frames(reversed(own)))
+
+
+def _typed(kind: str, message: str) -> tuple[str, str]:
+    found = _TYPED.match(message)
+    if found is None:
+        return kind, message
+    return f"{kind}: {found[1]}", found[2]
