@@ -6,6 +6,7 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from nightshift.daemon.model import Signal
@@ -62,7 +63,7 @@ class Files:
 
     def moved(self) -> list[Place]:
         """Some of the places whose offset may have moved; call again until there are none."""
-        return [place for place, _ in zip(list(self._all.unsaved), range(_SAVE_AT_ONCE), strict=False)]
+        return list(islice(self._all.unsaved, _SAVE_AT_ONCE))
 
     def saved(self, places: Iterable[Place]) -> None:
         """The store has what `checkpoints` gave last, for these places."""
@@ -132,7 +133,7 @@ class Files:
         if tail is None:
             return
         if tail.has_more(status):
-            self._all.busy[tail] = writes
+            self._all.busy[tail] = writes or self._all.watches.take_one(place.path)
         elif tail.watch and not self._all.watches.counts(tail.watch) and not writes:
             self._count_again(tail)
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import stat
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 HEAD_BYTES = 256
 
@@ -67,7 +67,13 @@ def dump_marks(saved: Saved) -> str:
 
 
 def _brief(mark: Mark) -> dict[str, object]:
-    return {k: v for k, v in asdict(mark).items() if v or k not in ("real", "copy")}
+    told: dict[str, object] = {"id": mark.id, "dev": mark.dev, "inode": mark.inode, "head": mark.head,
+                               "generation": mark.generation, "offset": mark.offset, "mtime_ns": mark.mtime_ns}  # fmt: skip
+    if mark.real:
+        told["real"] = mark.real
+    if mark.copy:
+        told["copy"] = True
+    return told
 
 
 def load_marks(text: str) -> Saved:

@@ -141,6 +141,10 @@ class Watches:
         changed, self._changed = self._changed, {}
         return changed
 
+    def take_one(self, path: str) -> int:
+        """The writes to one path, taken ahead of its turn."""
+        return self.look().pop(path, 0)
+
     def look(self) -> dict[str, int]:
         """The same without taking them: they are still there for `take`."""
         if self._kernel is not None:

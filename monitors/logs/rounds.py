@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from nightshift.daemon.kit.clock import Clock
     from nightshift.monitors.logs.settings import Settings
 
-_SLICE = 32
-_PER_SECOND = 1000
+_SLICE = 16
+_PER_SECOND = 500
 _WALK_EVERY = 12
 _POLL_SHARE = 10
 
