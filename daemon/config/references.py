@@ -42,7 +42,7 @@ class References:
             return self._secret(str(value), place)
         if is_path(here) and isinstance(value, str) and "://" not in value:
             return self._path(value)
-        if value and isinstance(value, str) and tuple(p for p in place if isinstance(p, str)) in _TEXT_PATHS:
+        if value not in ("", "-") and isinstance(value, str) and tuple(p for p in place if isinstance(p, str)) in _TEXT_PATHS:
             return str(self._path(value))
         return value
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _FINISHED = 256
+STDIN = "-"
+"""The path that means standard input."""
 
 
 class Followed:
@@ -36,7 +38,7 @@ class Followed:
 
     def __init__(self, settings: Settings, clock: Clock, watches: Watches) -> None:
         self.settings, self.clock, self.watches = settings, clock, watches
-        self._rules = [(Matcher(os.path.abspath(f.path)), f) for f in settings.files]
+        self._rules = [(Matcher(os.path.abspath(f.path)), f) for f in settings.files if f.path != STDIN]
         self.places: dict[str, Place] = {}
         self.by_file: dict[int, Tail] = {}
         self.finished: OrderedDict[int, Tail] = OrderedDict()

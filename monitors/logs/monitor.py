@@ -17,6 +17,7 @@ from nightshift.daemon.ports import Sink
 from nightshift.monitors.interrupt import Interrupt
 from nightshift.monitors.logs.delivery import Delivery
 from nightshift.monitors.logs.files import Files
+from nightshift.monitors.logs.followed import STDIN
 from nightshift.monitors.logs.inotify import Inotify
 from nightshift.monitors.logs.observe import Watches
 from nightshift.monitors.logs.places import Place
@@ -24,6 +25,7 @@ from nightshift.monitors.logs.rounds import Rounds
 from nightshift.monitors.logs.walk import Walk
 
 if TYPE_CHECKING:
+    from nightshift.monitors.logs.feeds import Feed, Reader
     from nightshift.monitors.logs.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -39,13 +41,44 @@ class LogMonitor:
 
     def watch(self, sink: Sink, checkpoints: Mapping[str, str], stop: threading.Event) -> None:
         """Blocks until `stop`; then saves offsets and leaves."""
+        feeds = _feeds(self._settings, self._clock, sink, checkpoints, stop)
         run = _Run(self._settings, self._clock, sink, stop, self._kernel)
         try:
             run.files.load(checkpoints)
             del checkpoints
+            for feed in feeds:
+                feed.start()
             run.loop()
         finally:
             run.close()
+            for feed in feeds:
+                feed.join()
+
+
+def _feeds(
+    settings: Settings, clock: Clock, sink: Sink, checkpoints: Mapping[str, str], stop: threading.Event
+) -> list[Feed]:
+    """What is read besides files; each in a thread of its own."""
+    if not (settings.journals or settings.commands or any(file.path == STDIN for file in settings.files)):
+        return []
+    from nightshift.monitors.logs.feeds import Feed
+    from nightshift.monitors.logs.journal import JournalReader
+    from nightshift.monitors.logs.output import Program
+
+    readers: list[tuple[str, Reader]] = []
+    for file in settings.files:
+        if file.path == STDIN:
+            program = Program(settings, clock, name="stdin", argv=(), service=file.service, form=file.format)
+            readers.append(("stdin", program))
+    for command in settings.commands:
+        name = os.path.basename(command.argv[0])
+        program = Program(settings, clock, name=name, argv=command.argv, service=command.service, form=command.format)
+        readers.append((name, program))
+    for journal in settings.journals:
+        reader = JournalReader(settings, journal, clock)
+        reader.load(checkpoints)
+        readers.append(("journal", reader))
+    return [Feed(name, reader, sink, stop, clock, settings.reconcile_s) for name, reader in readers]
 
 
 class _Run:
@@ -55,7 +88,7 @@ class _Run:
         self, settings: Settings, clock: Clock, sink: Sink, stop: threading.Event, kernel: Callable[[], Inotify]
     ) -> None:
         self._clock, self._stop = clock, stop
-        walk = Walk(os.path.abspath(f.path) for f in settings.files)
+        walk = Walk(os.path.abspath(f.path) for f in settings.files if f.path != STDIN)
         self._watches = Watches(walk, kernel)
         self.files = Files(settings, clock, self._watches)
         self._rounds = Rounds(settings, clock, self.files, self._watches, walk)

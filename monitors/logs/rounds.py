@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nightshift.monitors.logs.files import Files
+from nightshift.monitors.logs.followed import STDIN
 from nightshift.monitors.logs.observe import Watches
 from nightshift.monitors.logs.walk import Walk
 
@@ -31,7 +32,7 @@ class Rounds:
 
     def __init__(self, settings: Settings, clock: Clock, files: Files, watches: Watches, walk: Walk) -> None:
         self._settings, self._clock, self._files, self._watches, self._walk = settings, clock, files, watches, walk
-        self._patterns = [os.path.abspath(f.path) for f in settings.files]
+        self._patterns = [os.path.abspath(f.path) for f in settings.files if f.path != STDIN]
         self._fixed = [pattern for pattern in self._patterns if not glob.has_magic(pattern)]
         self._round: Iterator[None] = iter(())
         self._number, self._size, self._folders = 0, 0, 1
