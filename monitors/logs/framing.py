@@ -115,13 +115,13 @@ class Frames:
 
     def _one(self, scanner: Scanner, name: str, stream: _Stream, stop: int, base: int, final: bool) -> tuple[int, bool, bool]:
         """(where the stream must be seen again, whether something is open, whether that is complete)."""
-        from nightshift.monitors.logs.segment import Block, NeedMore, Text, keep_from, segment
+        from nightshift.monitors.logs.segment import Block, NeedMore, keep_from, segment
 
         grouper = scanner.grouper
         last = len(stream.text) if stream.open_at < 0 or final else stream.lines[-1][0]
         if stream.open_at >= 0 and final:
             stream.text += b"\n"
-        text = Text(stream.text, 0, last, final=final, form=grouper.form)
+        text = scanner.text(stream.text, 0, last, final=final)
         positions = [at for at, _, _ in stream.lines]
         open_, done = False, True
 

@@ -43,7 +43,11 @@ class Grouper:
         self.out: list[Signal] = []
         self.idle, self.ended = True, False
 
-    def read(self, block: Block, lines: list[tuple[int, bytes]], at_ms: int | None = None) -> None:
+    def again(self, key: int, offset: int) -> bool:  # noqa: ARG002 - for those that count instead of reading
+        """Whether an event is known by its key and was counted; here each is read."""
+        return False
+
+    def read(self, block: Block, lines: list[tuple[int, bytes]], at_ms: int | None = None, key: int = 0) -> None:  # noqa: ARG002
         """One event and its lines with their offsets; whatever it holds, reading goes on."""
         try:
             signal = self._signal(block.kind, lines, at_ms)

@@ -6,11 +6,15 @@ bytes; lines without a hit are never decoded, copied or split.
 
 from __future__ import annotations
 
+import os
+from functools import cache
+from typing import Any
+
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from nightshift.monitors.logs.framing import Frames, framed
 from nightshift.monitors.logs.group import Grouper
-from nightshift.monitors.logs.segment import MAX_BYTES, Block, NeedMore, Text, keep_from, segment
+from nightshift.monitors.logs.segment import MAX_BYTES, Block, NeedMore, Text, found, keep_from, segment
 
 TRACES = (
     b"Traceback (most recent call last)", b'  File "', b"exc_type", b"\tat ", b"  at ", b"\npanic: ", b"\nfatal error: ",
@@ -29,13 +33,31 @@ MAX_LINES = 600
 """Lines kept of one event; the middle of longer ones is dropped."""
 
 
+@cache
+def kernel() -> Any:
+    """The compiled common cases; None where they were not built."""
+    if os.environ.get("NIGHTSHIFT_NO_KERNEL"):
+        return None
+    try:
+        from nightshift.monitors.logs import _kernel  # type: ignore[attr-defined]
+    except ImportError:
+        return None
+    _kernel.setup(TRACES, TRACES + LEVELS, int.from_bytes(os.urandom(8), "little"))
+    return _kernel
+
+
+HAND, MORE = 1, 2
+"""How the kernel's scan ends before the end: a line is handed over; an event may go on."""
+
+
 class Prefilter:
-    """Compiled once, shared by all files of a monitor."""
+    """Compiled once, shared by all files of a monitor. `compiled=False` does without the kernel."""
 
-    __slots__ = ("_automaton", "errors")
+    __slots__ = ("_automaton", "errors", "kernel")
 
-    def __init__(self, *, errors: bool = False) -> None:
+    def __init__(self, *, errors: bool = False, compiled: bool = True) -> None:
         self.errors = errors
+        self.kernel = kernel() if compiled else None
         self._automaton = BytesAhoCorasick(TRACES + (LEVELS if errors else ()), matchkind=MatchKind.LeftmostFirst)
 
     def hits(self, buffer: bytearray, start: int, stop: int) -> list[int]:
@@ -124,26 +146,52 @@ class Scanner:
         """Find the events in whole lines; returns where the part begins that must be seen again."""
         if self._frames is None and not self._fed:
             self._fed, self._frames = True, framed(buffer, start, stop)
-        hits = self._prefilter.hits(buffer, start, stop)
         if self._frames is not None:
+            hits = self._prefilter.hits(buffer, start, stop)
             return self._frames.understand(self, hits, buffer, start, stop, base, final=final)
-        return self._read(Text(buffer, start, stop, final=final, form=self.grouper.form, line_bytes=self._line_bytes), hits, base)
-
-    def search(self, buffer: bytearray, start: int, stop: int) -> list[int]:
-        """Where lines of interest are hit."""
-        return self._prefilter.hits(buffer, start, stop)
-
-    def _read(self, text: Text, hits: list[int], base: int) -> int:
-        """The events of a text; returns where the part begins that must be seen again."""
         grouper = self.grouper
+        text = self.text(buffer, start, stop, final=final)
         try:
-            for block in segment(text, hits):
-                grouper.read(block, lines_of(block, text, base))
+            if self._prefilter.kernel is not None and grouper.form == "auto":
+                self._compiled(text, base)
+            else:
+                for block in segment(text, self._prefilter.hits(buffer, start, stop)):
+                    grouper.read(block, lines_of(block, text, base))
         except NeedMore as more:
             grouper.idle, grouper.ended = False, more.ended
             return more.start
         grouper.idle, grouper.ended = True, False
-        return text.floor if text.final else keep_from(text)
+        return text.floor if final else keep_from(text)
+
+    def text(self, buffer: bytearray, start: int, stop: int, *, final: bool) -> Text:
+        """Whole lines, read as this file is to be read."""
+        form, errors = self.grouper.form, self._prefilter.errors
+        return Text(buffer, start, stop, final=final, form=form, errors=errors, line_bytes=self._line_bytes)
+
+    def _compiled(self, text: Text, base: int) -> None:
+        """The same, with the common cases compiled: what the kernel is not sure of it hands over, line by line."""
+        scan, grouper, errors = self._prefilter.kernel.scan, self.grouper, self._prefilter.errors
+        at, status = text.floor, HAND
+        while status == HAND and at < text.stop:
+            events, status, at, ended, text.floor = scan(
+                text.buffer, at, text.floor, text.stop, text.final, errors, self._line_bytes
+            )
+            again = grouper.again
+            for kind, start, end, key in events:
+                if not again(key, base + start):
+                    block = Block(kind, start, end)
+                    grouper.read(block, lines_of(block, text, base), key=key)
+            if status == MORE:
+                raise NeedMore(at, ended=bool(ended))
+            if status == HAND:
+                for block in found(text, at):
+                    grouper.read(block, lines_of(block, text, base))
+                    text.floor = max(text.floor, block.end)
+                at = max(text.after(at), text.floor)
+
+    def search(self, buffer: bytearray, start: int, stop: int) -> list[int]:
+        """Where lines of interest are hit."""
+        return self._prefilter.hits(buffer, start, stop)
 
 
 def lines_of(block: Block, text: Text, base: int) -> list[tuple[int, bytes]]:

@@ -70,16 +70,17 @@ class NeedMore(Exception):
 
 
 class Text:
-    """Complete lines in `buffer[floor:stop]`; `final` says that nothing will follow. `form` is auto, plain or json."""
+    """Complete lines in `buffer[floor:stop]`; `final` says that nothing will follow. `form` is auto, plain or json;
+    `errors` says whether records without a trace count."""
 
-    __slots__ = ("buffer", "final", "floor", "form", "line_bytes", "stop")
+    __slots__ = ("buffer", "errors", "final", "floor", "form", "line_bytes", "stop")
 
     def __init__(
         self, buffer: bytes | bytearray, floor: int, stop: int, *, final: bool, form: str = "auto",
-        line_bytes: int = 1 << 20,
+        errors: bool = True, line_bytes: int = 1 << 20,
     ) -> None:  # fmt: skip
         self.buffer, self.floor, self.stop, self.final = buffer, floor, stop, final
-        self.form, self.line_bytes = form, line_bytes
+        self.form, self.errors, self.line_bytes = form, errors, line_bytes
 
     def line(self, at: int) -> bytes:
         """The line that starts at `at`, without its newline."""
@@ -133,7 +134,7 @@ def found(text: Text, at: int) -> Sequence[Block]:
     begun = _trace_at(text, at, line)
     if begun is None and line[:8] == b'  File "':
         return untangle(text, at)
-    if begun is None and is_bad(line):
+    if begun is None and text.errors and is_bad(line):
         begun = _behind_record(text, at)
     if begun is None:
         return []
@@ -174,7 +175,7 @@ def _stack_head(text: Text, at: int) -> tuple[int, int, int] | None:
     """The exception line above the first frame: the nearest that names one; without one it is no trace."""
     above = text.before(at)
     for _ in range(_AHEAD):
-        if above < 0:
+        if above < 0 or text.endless(above):
             break
         line = text.line(above)
         if _HEAD.search(line[:_MATCHED]):
@@ -186,13 +187,17 @@ def _stack_head(text: Text, at: int) -> tuple[int, int, int] | None:
 
 
 def _soon(text: Text, at: int, prefix: bytes) -> bool:
+    """Whether a line near below starts so."""
+    here = at
     for _ in range(8):
-        at = text.after(at)
-        if at >= text.stop:
+        here = text.after(here)
+        if here >= text.stop:
             if not text.final:
-                raise NeedMore(at, ended=True)
+                raise NeedMore(_record_before(text, at), ended=True)
             return False
-        if text.line(at).startswith(prefix):
+        if text.endless(here):
+            return False
+        if text.line(here).startswith(prefix):
             return True
     return False
 
@@ -206,10 +211,16 @@ def _behind_record(text: Text, at: int) -> tuple[int, int, int]:
             if not text.final:
                 raise NeedMore(at, ended=True)
             break
+        if text.endless(here):
+            break
         line = text.line(here)
         if HEADER in line and not line.startswith(HEADER):
             break
-        if line[:1] != b"{" and (begun := _trace_at(text, here, line)) is not None:
+        try:
+            begun = None if line[:1] == b"{" else _trace_at(text, here, line)
+        except NeedMore as more:
+            raise NeedMore(at, ended=more.ended) from None
+        if begun is not None:
             return begun[0], at, begun[2]
         if not line or starts_record(line):
             break
@@ -262,6 +273,8 @@ def _chain_ahead(text: Text, start: int, at: int) -> int:
             if not text.final:
                 raise NeedMore(start, ended=True)
             return -1
+        if text.endless(at):
+            return -1
         line = text.line(at)
         if line.startswith(_CHAINS):
             return foreign
@@ -302,8 +315,12 @@ def _stack_end(text: Text, start: int, at: int) -> int:
         at = _while(text, start, at, _STACK_MORE)
         here = at  # a cause whose message has more lines goes on with frames
         for _ in range(3):
+            if here >= text.stop and not text.final:
+                raise NeedMore(start, ended=True)
             if here >= text.stop or at - start > MAX_BYTES:
-                return _open(text, start, ended=True) if here >= text.stop else at
+                return at
+            if text.endless(here):
+                return at
             line = text.line(here)
             if _AT.match(line):
                 break
@@ -320,6 +337,8 @@ def _go_end(text: Text, start: int, at: int) -> int:
     for _ in range(6):  # the panic's message may have several lines
         if at >= text.stop:
             return _open(text, start, ended=False)
+        if text.endless(at):
+            return at
         line = text.line(at)
         if not line or _GO_FRAME.match(line[:_MATCHED]):
             break
@@ -334,6 +353,8 @@ def _rust_end(text: Text, start: int, at: int) -> int:
     if line.endswith(b":"):
         if at >= text.stop:
             return _open(text, start, ended=False)
+        if text.endless(at):
+            return at
         at = text.after(at)
     return _while(text, start, at, _RUST_FRAME)
 

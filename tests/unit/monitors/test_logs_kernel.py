@@ -1,0 +1,97 @@
+"""The compiled common cases say exactly what the Python rules say, and equal keys mean equal fingerprints."""
+
+import random
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from nightshift.daemon.intake.fingerprint import fingerprint
+from nightshift.daemon.kit.clock import ManualClock
+from nightshift.monitors.logs.group import Grouper
+from nightshift.monitors.logs.scan import Prefilter, Scanner, kernel
+from nightshift.monitors.logs.testing import CHAINED, HEADER, PLAIN, json_line, prefixed
+
+pytestmark = pytest.mark.skipif(kernel() is None, reason="the kernel is not built")
+
+STACK = (
+    "java.lang.IllegalStateException: cart 17 failed\n\tat shop.Cart.price(Cart.java:12)\n\tat shop.Web.handle(Web.java:40)\n"
+    "Caused by: java.lang.NullPointerException\n\tat shop.Prices.of(Prices.java:3)\n\t... 2 more\n"
+)
+NODE = "TypeError: Cannot read properties of undefined (reading 'n1')\n    at price (/srv/shop/cart.js:1:34)\n    at cart (/srv/shop/web.js:2:24)\n"
+GO = "panic: runtime error: index out of range [5]\n\ngoroutine 1 [running]:\nmain.main()\n\t/srv/shop/main.go:5 +0x1d\nexit status 2\n"
+RUST = "thread 'main' panicked at src/main.rs:4:5:\nindex out of bounds\nnote: run with `RUST_BACKTRACE=1`\n"
+LINES = [
+    "2026-01-01T00:00:00Z INFO fine {0}\n", "2026-01-01 00:00:0{0} ERROR payment {0} refused for 'bob'\n", "\n", "{{\n", "}}\n",
+    "2026-01-01 00:00:00,123 [worker-{0}] CRITICAL c.x.Foo - lost {0}\n", 'level=error msg="no price" sku={0}\n', "INFO 0 ERROR\n",
+    '{{"level":"error","msg":"no price for {0}","user":"u{0}"}}\n', '{{"level":"info","msg":"error {0}"}}\n', "Error: x{0}\n",
+    '{{"level":50,"time":1,"msg":"boom {0}","err":{{"stack":"Error: x\\n    at f (/a.js:{0}:1)\\n    at g (/b.js:2:2)"}}}}\n',
+    '{{"severity":"ERROR","stack_trace":"a.B: x{0}\\n\\tat a.C.d(C.java:{0})\\n"}}\n', "GET /error/{0} 200\n", "[error] {0}\n",
+    "E0102 15:04:05.000000       1 file.go:{0}] lost\n", "<3>app: lost {0}\n", "<14>app: fine ERROR\n", "plain text {0}\n",
+    "    at home\n", "\tat noon (x.js:1:{0})\n", "  at night\n", "Caused by: x\n", "\t... {0} more\n", HEADER + "\n", "ValueError: {0}\n",
+    '  File "a.py", line {0}, in f\n', "    x = {0}\n", "SyntaxError: no\n", "During handling of the above exception, another exception occurred:\n",
+    "The above exception was the direct cause of the following exception:\n", "10.0.0.{0} - - GET / error\n", "warn: disk\n", "error: {0}\r\n",
+    "2026-01-01 00:00:00 ERROR java.io.IOException: reset {0}\n", "goroutine {0} [running]:\n", "PHP Fatal error:  Uncaught E: m in /a.php:{0}\n",
+    "\tfrom a.rb:{0}:in `f'\n", "a.rb:{0}:in `g': no (KeyError)\n", "\0\xff\x85 error\n", "e\u0301rror ERROR \u0663\n", "Exception in thread \"m\" a.B: c\n",
+    "y" * 3000 + "\n", "2026-01-01 ERROR " + "z{0} " * 90 + "\n", PLAIN, CHAINED, STACK, NODE, GO, RUST, json_line(PLAIN), prefixed(PLAIN, "web | "),
+]  # fmt: skip
+
+
+def signals(data, cuts, *, compiled, errors=True, watch=None):
+    grouper = Grouper(service="s", source="x", identity="i", clock=ManualClock(), labels={}, errors=errors)
+    if watch is not None:
+        read = Grouper.read
+
+        class Watched(Grouper):
+            def read(self, block, lines, at_ms=None, key=0):
+                before = len(self.out)
+                read(self, block, lines, at_ms, key)
+                if key:
+                    watch.append((key, self.out[before:]))
+
+        grouper = Watched(service="s", source="x", identity="i", clock=ManualClock(), labels={}, errors=errors)
+    scanner = Scanner(grouper, Prefilter(errors=errors, compiled=compiled), position=0, line_bytes=2048)
+    edges = [0, *sorted(c % (len(data) + 1) for c in cuts), len(data)]
+    for start, stop in zip(edges, edges[1:], strict=False):
+        buffer = bytearray(scanner.carry + data[start:stop])
+        scanner.scan(buffer, len(buffer))
+    scanner.finish_line()
+    scanner.settle()
+    return grouper.out
+
+
+def fill(parts, seed):
+    chance = random.Random(seed)
+    return "".join(p.replace("{0}", str(chance.randrange(100))).replace("{{", "{").replace("}}", "}") for p in parts).encode()
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from(LINES), max_size=14), st.lists(st.integers(0, 9999), max_size=4), st.booleans())
+@example([NODE, "\n", "error: {0}\r\n"], [], True)
+def test_the_kernel_says_what_the_rules_say(parts, cuts, errors):
+    data = fill(parts, 7)
+    plain = signals(data, [], compiled=False, errors=errors)
+    assert signals(data, cuts, compiled=True, errors=errors) == plain
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from(LINES), min_size=2, max_size=12), st.integers(0, 99))
+def test_equal_keys_mean_equal_fingerprints(parts, seed):
+    watch = []
+    signals(fill(parts * 2, seed), [], compiled=True, watch=watch)
+    known = {}
+    for key, found in watch:
+        marks = [(fingerprint(s), s.severity) for s in found]
+        assert known.setdefault(key, marks) == marks
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.binary(max_size=4000), st.lists(st.integers(0, 4000), max_size=3))
+def test_random_bytes_do_no_harm(data, cuts):
+    assert signals(data, cuts, compiled=True) == signals(data, [], compiled=False)
+
+
+def test_positions_outside_the_buffer_are_refused():
+    for at, floor, stop in ((-1, 0, 3), (0, 4, 3), (0, 0, 9), (5, 0, 3)):
+        with pytest.raises(ValueError, match="outside"):
+            kernel().scan(b"abc", at, floor, stop, True, True, 100)
