@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "check": "Check the configuration and the world around it.",
     "report": "Print the report of a period.",
     "incidents": "List incidents.",
+    "scan": "Print the incidents in finished logs; no configuration needed.",
     "show": "Show one incident: its mission, evidence, gates and diff.",
     "approve": "Approve a mission that waits for a person.",
     "reject": "Reject what a mission proposes; it ends.",
@@ -68,9 +69,26 @@ def _main(args: list[str]) -> int:
         return 0
     if name not in COMMANDS:
         return _unknown(name)
+    if name == "scan":
+        return _scan(args[1:])
     from nightshift.daemon.cli.dispatch import dispatch
 
     return dispatch(name, _MODULES.get(name, name), args[1:], debug=debug)
+
+
+def _scan(args: list[str]) -> int:
+    """Without the machinery of the other commands, which costs more than a small log."""
+    from nightshift.daemon.cli.scan import lean
+
+    try:
+        status = lean(args)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def _take_debug(args: list[str]) -> bool:
