@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nightshift.daemon.model import Signal
 from nightshift.monitors.logs.followed import Followed
 from nightshift.monitors.logs.generations import Generations
-from nightshift.monitors.logs.identity import open_regular
+from nightshift.monitors.logs.identity import is_empty, open_regular
 from nightshift.monitors.logs.observe import Watches
 from nightshift.monitors.logs.places import Place
 from nightshift.monitors.logs.reading import Reading
@@ -49,6 +49,8 @@ class Files:
                 self._all.floor = max(self._all.floor, place.generation)
                 continue
             self._all.places[place.path] = place
+            if is_empty(marks[0].head):
+                self._all.siblings.add(place)
             for mark in reversed(marks):
                 self._all.claims[mark.dev << 64 | mark.inode] = (place, mark)
 
@@ -110,6 +112,7 @@ class Files:
         if place is None:
             rule = self._all.rule_of(path)
             if rule is None:
+                self._sibling(path)
                 return
             place = Place(path, rule)
         try:
@@ -120,6 +123,12 @@ class Files:
             self._say_once(path, trouble)
         if place.tail or place.older or place.saved:
             self._all.places[path] = place
+
+    def _sibling(self, path: str) -> None:
+        """A name nobody asked for may be what a log of ours was rotated to."""
+        for base in bases_of(path):
+            if (place := self._all.places.get(base)) is not None:
+                self._all.siblings.add(place)
 
     def _look(self, place: Place, at_start: bool, writes: int) -> None:
         status = os.stat(place.path)

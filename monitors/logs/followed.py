@@ -34,6 +34,7 @@ class Followed:
     `by_file`: the generation of each file on disk, by device and inode. `finished`: generations let go of, in case
     their file turns up under another name. `claims`: where an earlier life stood in each file, until the first look
     at everything is over. `restless`: places with something open. `unsaved`: places that may have moved.
+    `siblings`: places beside which a rotated name turned up.
     """
 
     def __init__(self, settings: Settings, clock: Clock, watches: Watches) -> None:
@@ -49,6 +50,7 @@ class Followed:
         self.busy: OrderedDict[Tail, int] = OrderedDict()
         self.restless: dict[Place, None] = {}
         self.unsaved: dict[Place, None] = {}
+        self.siblings: set[Place] = set()
         self.alarms: list[Signal] = []
         self._alarmed: OrderedDict[str, int] = OrderedDict()
         self.floor = 0

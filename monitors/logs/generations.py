@@ -173,7 +173,7 @@ class Generations:
         status, head = os.fstat(fd), read_head(fd)
         if not place.last_ns:
             return status, head
-        inodes = {past.inode for past in place.past} | {t.inode for t in place.older} | {status.st_ino}
+        inodes = {tail.inode for tail in place.older} | {status.st_ino}
         heads = [head, *(tail.head for tail in place.older)]
         for found in find_missed(place.real, place.last_ns, inodes, heads, place.past, self._all.concerns):
             mark = self._mark_of(place, found)
@@ -187,6 +187,18 @@ class Generations:
         id_ = stable_id("log", place.path, f"{status.st_dev}", f"{status.st_ino}", f"{place.generation}", head)
         return Mark(id=id_, dev=status.st_dev, inode=status.st_ino, head=head, generation=place.generation, offset=0,
                     mtime_ns=status.st_mtime_ns)  # fmt: skip
+
+    def first_bytes(self, tail: Tail, fd: int) -> None:
+        """A file we knew empty begins. If a rotated name turned up beside it, it may have been filled, copied and
+        emptied meanwhile: nothing in the file itself tells.
+        """
+        place = tail.place
+        if tail is place.tail and (place in self._all.siblings or not self._all.watches.live):
+            place.tail, place.last_ns = None, tail.mtime_ns
+            self._missed(place, fd)
+            place.tail = tail
+            self._all.stir(place)
+        self._all.siblings.discard(place)
 
     def replaced(self, tail: Tail) -> None:
         """The file was emptied or rewritten in place: the rest of what it held may be in a copy."""

@@ -42,7 +42,7 @@ class LogMonitor:
     def watch(self, sink: Sink, checkpoints: Mapping[str, str], stop: threading.Event) -> None:
         """Blocks until `stop`; then saves offsets and leaves."""
         feeds = _feeds(self._settings, self._clock, sink, checkpoints, stop)
-        run = _Run(self._settings, self._clock, sink, stop, self._kernel)
+        run = Life(self._settings, self._clock, sink, stop, self._kernel)
         try:
             run.files.load(checkpoints)
             del checkpoints
@@ -81,7 +81,7 @@ def _feeds(
     return [Feed(name, reader, sink, stop, clock, settings.reconcile_s) for name, reader in readers]
 
 
-class _Run:
+class Life:
     """One life of the monitor."""
 
     def __init__(
@@ -96,17 +96,26 @@ class _Run:
         self._first = False
 
     def loop(self) -> None:
+        """Until `stop`."""
         with Interrupt(self._stop, "logs").guarding(self._watches.wake):
-            for _ in self._rounds.first():
-                self._turn()
-                if self._stop.is_set():
-                    return
-            self._first = True
-            self._turn(save=True)
+            self.begin()
             while not self._stop.is_set():
-                self._turn(save=self._rounds.slice())
+                self.step()
                 if not self.files.busy:
                     self._watches.wait(self._idle_s())
+
+    def begin(self) -> None:
+        """The first look at everything; what lies there already is old from then on."""
+        for _ in self._rounds.first():
+            self._turn()
+            if self._stop.is_set():
+                return
+        self._first = True
+        self._turn(save=True)
+
+    def step(self) -> None:
+        """Do what there is to do now; never waits, unless the store is away."""
+        self._turn(save=self._rounds.slice())
 
     def _turn(self, *, save: bool = False) -> None:
         """Every changed and every busy file is read once; what silence ended is closed; signals are delivered."""
@@ -132,11 +141,11 @@ class _Run:
         return max(0.0, min(self._rounds.due_s(), self.files.due_s()) - self._clock.monotonic())
 
     def close(self) -> None:
+        """Save offsets, if the store takes them, and give everything back."""
         try:
             while moved := self.files.moved():
-                before = len(moved)
                 self._deliver(moved)
-                if self._delivery.failed or not before:
+                if self._delivery.failed:
                     break
             self._deliver([])
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections import OrderedDict
 
 from nightshift.monitors.logs.followed import Followed
@@ -74,8 +75,10 @@ class Reading:
         fd = self._all.descriptors.of(tail)
         if fd is None:
             return 0
-        if is_empty(tail.head) and self._is_copy(tail, fd):
-            return 0
+        if is_empty(tail.head) and os.fstat(fd).st_size:
+            if self._is_copy(tail, fd):
+                return 0
+            self._generations.first_bytes(tail, fd)
         if tail.scanner is None:
             tail.scanner = self._scanner(tail)
         self._awake[tail] = None

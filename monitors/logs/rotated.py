@@ -103,6 +103,8 @@ def find_missed(
 def _equals(found: Found, known: Past) -> bool:
     if is_empty(known.head) or not begins(found.head, known.head):
         return False
+    if found.status.st_ino == known.inode and not found.packed:
+        return True
     if found.packed:
         return packed.has_size(found.fd, known.size)
     size = found.status.st_size

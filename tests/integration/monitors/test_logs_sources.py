@@ -165,6 +165,16 @@ def test_standard_input_is_a_log():
     assert done.text().split() == ["'tea'", "stdin"], done.why()
 
 
+FLOOD = """
+import sys, time
+for n in range(3000):
+    sys.stdout.write({crash!r}.replace("n0", f"n{{n}}"))
+sys.stdout.flush()
+open({mark!r}, "w").close()
+time.sleep(60)
+"""
+
+
 def test_a_program_that_floods_is_held_back_while_the_store_is_down(tmp_path):
     class Away(ListSink):
         down = True
@@ -175,8 +185,7 @@ def test_a_program_that_floods_is_held_back_while_the_store_is_down(tmp_path):
             super().__call__(signals, checkpoints)
 
     sink, mark = Away(), tmp_path / "written"
-    script = f"import sys, time\nfor n in range(3000):\n    sys.stdout.write({numbered(0)!r}.replace('n0', f'n{{n}}'))\n" \
-             f"sys.stdout.flush(); open({str(mark)!r}, 'w').close(); time.sleep(60)"  # fmt: skip
+    script = FLOOD.format(crash=numbered(0), mark=str(mark))
     with watch(sink, commands=[logs.Command(argv=[sys.executable, "-c", script], service="shop")]):
         child = spawn([sys.executable, "-c", "import time; time.sleep(2)"])
         child.wait()
