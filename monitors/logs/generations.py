@@ -173,9 +173,8 @@ class Generations:
         status, head = os.fstat(fd), read_head(fd)
         if not place.last_ns:
             return status, head
-        inodes = {tail.inode for tail in place.older} | {status.st_ino}
-        heads = [head, *(tail.head for tail in place.older)]
-        for found in find_missed(place.real, place.last_ns, inodes, heads, place.past, self._all.concerns):
+        heads = [head, *map(_head_now, place.older)]
+        for found in find_missed(place.real, place.last_ns, {status.st_ino}, heads, place.past, self._all.concerns):
             mark = self._mark_of(place, found)
             self._follow(place, mark, found.fd, packed=found.packed)
             self.retire(place)
@@ -202,26 +201,32 @@ class Generations:
 
     def replaced(self, tail: Tail) -> None:
         """The file was emptied or rewritten in place: the rest of what it held may be in a copy."""
-        place = tail.place
+        place, older = tail.place, tail is not tail.place.tail
         if tail.fd is None:
             return
         again = os.dup(tail.fd)
         found = find_copy(tail.path, tail.mark)
         self._all.descriptors.drop(tail)
-        if tail is not place.tail:
-            os.close(again)
-            if found is not None:
-                found.close()
-            tail.finish()
-            return
         if found is not None and found.packed:
             found.close()
         elif found is not None:
             self._all.descriptors.hold(tail, found.fd)
-        self.retire(place, rewritten=True)
-        place.last_ns = tail.mtime_ns
-        self._begin(place, again, seen=self._missed(place, again))
+        if older:
+            self._rewritten_before(place, tail, again)
+        else:
+            self.retire(place, rewritten=True)
+            self._begin(place, again, seen=self._missed(place, again))
         self._all.stir(place)
+
+    def _rewritten_before(self, place: Place, tail: Tail, fd: int) -> None:
+        """A file was emptied and filled anew, then renamed: one more generation, unless its new name is followed."""
+        if self._all.by_file.get(tail.file) is not tail or not os.fstat(fd).st_size:
+            os.close(fd)
+            return
+        current, place.tail = place.tail, None
+        self._begin(place, fd)
+        self.retire(place)
+        place.tail = current
 
     # ------------------------------------------------------------ after a restart
 
@@ -260,6 +265,11 @@ class Generations:
             return
         self._follow(place, mark, found.fd, packed=found.packed)
         self.retire(place)
+
+
+def _head_now(tail: Tail) -> str:
+    """How a generation begins, even if nothing of it was read yet."""
+    return read_head(tail.fd) if is_empty(tail.head) and tail.fd is not None else tail.head
 
 
 def _fits(fd: int, status: os.stat_result, mark: Mark) -> bool:

@@ -56,7 +56,7 @@ class Reading:
             try:
                 got = self._read(tail)
             except Replaced:
-                replaced = tail is tail.place.tail
+                replaced = True
                 self._generations.replaced(tail)
             except FileNotFoundError:
                 pass  # given up by `Descriptors`, then renamed: the next look finds it
