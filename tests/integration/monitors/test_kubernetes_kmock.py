@@ -1,118 +1,17 @@
 """The cluster monitor and the official client against an HTTP server that behaves like the Kubernetes API."""
 
-import asyncio
-import contextlib
-import json
 import logging
-import threading
 import time
 
 import pytest
 
 pytest.importorskip("kmock")
-from kmock._internal.apps import Server
-from kmock._internal.k8s import KubernetesEmulator, KubernetesError
 
-from nightshift.daemon.kit.clock import ManualClock, SystemClock
+from nightshift.daemon.kit.clock import SystemClock
 from nightshift.monitors import kubernetes
 from nightshift.monitors.testing import ListSink, watching
 
-PODS = "/api/v1/pods"
-ERROR = {"reason": "Error", "exitCode": 1, "finishedAt": "2026-01-02T03:04:05Z"}
-KILLED = {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-01-02T03:04:05Z"}
-LOOPING = {"waiting": {"reason": "CrashLoopBackOff"}}
-NOW = ManualClock(1_767_323_050_000)
-
-
-def pod(name, state=None, last=None, restarts=0, version="1", labels=None):
-    row = {
-        "name": "web", "restartCount": restarts, "state": state or {"running": {}},
-        "lastState": {"terminated": last} if last else {},
-    }  # fmt: skip
-    meta = {
-        "name": name, "namespace": "prod", "uid": f"uid-{name}", "resourceVersion": version,
-        "labels": {"app": "shop"} if labels is None else labels,
-    }  # fmt: skip
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "status": {"containerStatuses": [row]}}
-
-
-def listing(*pods, version="10"):
-    return {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": version}, "items": list(pods)}
-
-
-def event(kind, thing):
-    return {"type": kind, "object": thing}
-
-
-GONE = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
-
-
-def answered(step):
-    """A number in a script is an error status."""
-    if isinstance(step, int):
-        raise KubernetesError(status=step, reason="Scripted", message="as the test says")
-    return step
-
-
-class Cluster:
-    """kmock in a thread of its own. `lists` and `watches` are scripts: the last entry is served for ever."""
-
-    def __init__(self, folder):
-        self.lists, self.watches, self.requests = [listing()], [["hold"]], []
-        self.log_answer = b"ValueError: out of stock\n"
-        self._counts = {"list": 0, "watch": 0}
-        self._ready, self._loop = threading.Event(), asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True)
-        self._thread.start()
-        assert self._ready.wait(10)
-        self.kubeconfig = folder / "kubeconfig"
-        self.kubeconfig.write_text(json.dumps({
-            "apiVersion": "v1", "kind": "Config", "current-context": "c",
-            "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-            "clusters": [{"name": "k", "cluster": {"server": self.url}}],
-            "users": [{"name": "u", "user": {"token": "t"}}],
-        }))  # fmt: skip
-
-    async def _serve(self):
-        self._end = asyncio.Event()
-        async with KubernetesEmulator() as api, Server(api) as server:
-            api["get /api/v1/pods"] << self._answer
-            api["get /api/v1/namespaces/prod/pods"] << self._answer
-            api["get /api/v1/namespaces/test/pods"] << self._answer
-            api["get /api/v1/namespaces/prod/pods/a/log"] << self._log
-            self.url = str(server.url).rstrip("/")
-            self._ready.set()
-            await self._end.wait()
-
-    def _log(self, request):
-        self.requests.append(("log", dict(request.params)))
-        return answered(self.log_answer)
-
-    def _answer(self, request):
-        verb = "watch" if request.params.get("watch") else "list"
-        self.requests.append((verb, {**request.params, "path": request.url.path}))
-        script = self.watches if verb == "watch" else self.lists
-        step = script[min(self._counts[verb], len(script) - 1)]
-        self._counts[verb] += 1
-        return self._stream(step) if isinstance(step, list) else answered(step)
-
-    async def _stream(self, events):
-        yield b""
-        for item in events:
-            if item == "hold":
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._end.wait(), 30)
-            elif item == "drop":
-                raise ConnectionResetError
-            else:
-                yield item if isinstance(item, bytes) else json.dumps(item).encode() + b"\n"
-
-    def count(self, verb):
-        return sum(1 for v, _ in self.requests if v == verb)
-
-    def close(self):
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(10)
+from .cluster import ERROR, GONE, KILLED, LOOPING, Cluster, event, listing, monitor, pod, until
 
 
 @pytest.fixture
@@ -120,18 +19,6 @@ def cluster(tmp_path):
     made = Cluster(tmp_path)
     yield made
     made.close()
-
-
-def monitor(cluster, clock=NOW, **more):
-    settings = kubernetes.Settings.model_validate({"kubeconfig": cluster.kubeconfig, **more})
-    return kubernetes.create(settings, {}, clock)
-
-
-def until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "never happened"
-        time.sleep(0.02)
 
 
 def test_a_crash_loop_found_by_listing_comes_with_the_log_of_the_dead_container(cluster):
@@ -145,7 +32,7 @@ def test_a_crash_loop_found_by_listing_comes_with_the_log_of_the_dead_container(
     assert signal.sample == "ValueError: out of stock\n" and signal.labels["pod"] == "a"
     assert "prod/a: Error, exit code 1, death number 5" in signal.message
     [asked] = [params for verb, params in cluster.requests if verb == "log"]
-    assert asked["previous"].lower() == "true" and (asked["container"], asked["tailLines"]) == ("web", "60")
+    assert asked["previous"].lower() == "true" and (asked["container"], asked["tailLines"]) == ("web", "200")
 
 
 def test_a_kill_for_memory_seen_by_watching_is_told_once_in_all_its_states(cluster):
@@ -202,7 +89,7 @@ def test_410_lists_again(cluster, how, caplog):
     with watching(monitor(cluster), sink):
         sink.wait(lambda s: len(s.signals) == 1)
         until(lambda: cluster.count("watch") == 2)
-    versions = [p["resourceVersion"] for v, p in cluster.requests if v == "watch"]
+    versions = [p["resourceVersion"] for p in cluster.asked("watch")]
     assert versions == ["10", "77"] and "listing again" in caplog.text
 
 
@@ -215,7 +102,7 @@ def test_a_dropped_watch_goes_on_behind_the_last_event_without_listing_again(clu
     sink = ListSink()
     with watching(monitor(cluster), sink):
         sink.wait(lambda s: len(s.signals) == 2)
-    versions = [p["resourceVersion"] for v, p in cluster.requests if v == "watch"]
+    versions = [p["resourceVersion"] for p in cluster.asked("watch")]
     assert versions[:2] == ["10", "42"] and cluster.count("list") == 1
 
 
@@ -242,7 +129,7 @@ def test_namespaces_and_selector_reach_the_server(cluster):
     sink = ListSink()
     with watching(monitor(cluster, namespaces=("prod", "test"), label_selector="team=x"), sink):
         until(lambda: cluster.count("watch") >= 2)
-    asked = {(v, p["path"], p["labelSelector"]) for v, p in cluster.requests}
+    asked = {(v, p["path"], p["labelSelector"]) for v, p in cluster.requests if p["what"] == "pods"}
     assert asked == {(v, f"/api/v1/namespaces/{n}/pods", "team=x") for v in ("list", "watch") for n in ("prod", "test")}
 
 
@@ -283,12 +170,12 @@ def test_a_failing_sink_ends_every_watch(cluster):
 
     class Full(ListSink):
         def __call__(self, signals, checkpoints=None):
-            raise OSError("disk full")
+            raise RuntimeError("disk full")
 
     def run():
         with watching(monitor(cluster, namespaces=("prod", "test")), Full()):
             until(lambda: cluster.count("list") >= 2)
             time.sleep(1.5)
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(RuntimeError, match="disk full"):
         run()
