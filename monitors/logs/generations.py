@@ -15,8 +15,10 @@ import os
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.monitors.logs.followed import Followed
 from nightshift.monitors.logs.identity import (
+    ELSEWHERE,
     HEAD_BYTES,
     Mark,
+    Past,
     begins,
     file_key,
     head_of,
@@ -56,6 +58,7 @@ class Generations:
             copy = self.is_copy(place.path, fd)
             offset = os.fstat(fd).st_size if copy else self._end(fd) if skip and fresh else 0
             self._begin(place, fd, offset=offset, seen=seen, copy=copy)
+            self._tell_bases(place, fd)
         else:
             os.close(fd)
 
@@ -98,12 +101,19 @@ class Generations:
         if tail is old.tail:
             old.tail = None
         old.drop_older(tail)
+        old.remember(Past(inode=tail.inode, head=read_head(fd), size=ELSEWHERE))
         self._all.stir(old)
         tail.place, tail.path, tail.pinned, tail.ended = place, place.real, False, False
         place.tail, place.generation = tail, max(place.generation, tail.generation, 1)
         self._all.uncount(tail)
         self._all.attach(tail, fd)
         self._all.count(tail)
+
+    def _tell_bases(self, place: Place, fd: int) -> None:
+        """What is followed under a rotated name is not missed under the name it was rotated from."""
+        for base in bases_of(place.path):
+            if (other := self._all.places.get(base)) is not None:
+                other.remember(Past(inode=os.fstat(fd).st_ino, head=read_head(fd), size=ELSEWHERE))
 
     def is_copy(self, path: str, fd: int) -> bool:
         """Whether it is a copy of a log we follow under the name it was rotated from."""
@@ -192,6 +202,7 @@ class Generations:
         emptied meanwhile: nothing in the file itself tells.
         """
         place = tail.place
+        self._tell_bases(place, fd)
         if tail is place.tail and (place in self._all.siblings or not self._all.watches.live):
             place.tail, place.last_ns = None, tail.mtime_ns
             self._missed(place, fd)

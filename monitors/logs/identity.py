@@ -13,6 +13,8 @@ import stat
 from dataclasses import dataclass
 
 HEAD_BYTES = 256
+ELSEWHERE = -1
+"""The size of a past generation that is read on under another path: whatever begins like it is read there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,8 +69,8 @@ def dump_marks(saved: Saved) -> str:
 
 
 def _brief(mark: Mark) -> dict[str, object]:
-    told: dict[str, object] = {"id": mark.id, "dev": mark.dev, "inode": mark.inode, "head": mark.head,
-                               "generation": mark.generation, "offset": mark.offset, "mtime_ns": mark.mtime_ns}  # fmt: skip
+    names = ("id", "dev", "inode", "head", "generation", "offset", "mtime_ns")
+    told: dict[str, object] = {name: getattr(mark, name) for name in names}
     if mark.real:
         told["real"] = mark.real
     if mark.copy:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from nightshift.monitors.logs import packed
-from nightshift.monitors.logs.identity import HEAD_BYTES, Mark, Past, begins, is_empty, open_regular
+from nightshift.monitors.logs.identity import ELSEWHERE, HEAD_BYTES, Mark, Past, begins, is_empty, open_regular
 
 _MAX_ENTRIES = 20_000
 _SECOND_NS = 1_000_000_000
@@ -103,7 +103,7 @@ def find_missed(
 def _equals(found: Found, known: Past) -> bool:
     if is_empty(known.head) or not begins(found.head, known.head):
         return False
-    if found.status.st_ino == known.inode and not found.packed:
+    if known.size == ELSEWHERE or (found.status.st_ino == known.inode and not found.packed):
         return True
     if found.packed:
         return packed.has_size(found.fd, known.size)
