@@ -75,7 +75,7 @@ class Reading:
         fd = self._all.descriptors.of(tail)
         if fd is None:
             return 0
-        if is_empty(tail.head) and os.fstat(fd).st_size:
+        if is_empty(tail.head) and os.fstat(fd).st_mtime_ns != tail.mtime_ns:
             if self._is_copy(tail, fd):
                 return 0
             self._generations.first_bytes(tail, fd)

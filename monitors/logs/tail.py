@@ -10,7 +10,7 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from nightshift.monitors.logs.identity import HEAD_BYTES, Mark, begins, file_key, head_of
+from nightshift.monitors.logs.identity import HEAD_BYTES, Mark, begins, file_key, head_of, is_empty
 
 if TYPE_CHECKING:
     from nightshift.monitors.logs.places import Place
@@ -101,7 +101,10 @@ class Tail:
             raise Replaced(self.path)
         if status.st_size == self._seen and status.st_mtime_ns == self._mtime_ns:
             return 0
-        if status.st_size == 0 and status.st_mtime_ns != self._mtime_ns:
+        if status.st_size == 0:
+            if is_empty(self._head):
+                self._mtime_ns = status.st_mtime_ns
+                return 0
             raise Replaced(self.path)  # written and emptied again, unseen
         with memoryview(buffer) as view, view[kept : kept + settings.read_bytes] as room:
             got = os.preadv(fd, [room], at)
