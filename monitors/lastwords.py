@@ -29,15 +29,16 @@ def last_words(raw: bytes, *, service: str, clock: Clock, name: str, most: int =
     raw = raw.replace(b"\r\n", b"\n")  # what a terminal adds
     sample = raw[-most:].decode("utf-8", "replace")
     told = [s for s in read_signals(io.BytesIO(raw), service=service, clock=clock, name=name) if s.kind == "crash"]
-    if not told or not told[-1].exception or _lines_behind(sample, told[-1].sample) > _AFTER_LINES:
+    if not told or not told[-1].exception or _lines_behind(sample, told[-1]) > _AFTER_LINES:
         return LastWords(sample=sample)
     return LastWords(sample=sample, crash=told[-1])
 
 
-def _lines_behind(text: str, trace: str) -> int:
-    last = trace.rstrip().rpartition("\n")[2]
-    at = text.rfind(last)
-    return text.count("\n", at + len(last)) if at >= 0 and last else 0
+def _lines_behind(text: str, crash: Signal) -> int:
+    """Lines after the one that names the exception; of a trace that names it first, its frames are among them."""
+    said = f"{crash.exception}: {crash.message}".partition("\n")[0]
+    at = max(text.rfind(said if crash.message else crash.exception), text.rfind(crash.exception))
+    return max(0, text.count("\n", at) - 1 - len(crash.frames)) if at >= 0 else 0
 
 
 def with_last_words(signal: Signal, words: LastWords, *, blame: bool = True) -> Signal:

@@ -100,6 +100,8 @@ class Happenings:
     def _put(self, found: Happening) -> None:
         if found.uid not in self._events and len(self._events) >= _MOST_EVENTS:
             self._drop(next(iter(self._events)))  # the oldest
+        elif (before := self._events.get(found.uid)) is not None and before.group != found.group:
+            self._drop(found.uid)
         self._events[found.uid] = found
         self._groups.setdefault(found.group, set()).add(found.uid)
         self._fresh.add(found.group)
@@ -163,7 +165,8 @@ class Happenings:
         new = sum(max(0, e.count - counted.get(e.uid, 0)) for e in events)
         if new < 1 or (not counted and new < self._settings.event_count and events[0].reason not in _AT_ONCE):
             return None
-        return self._made(max(events, key=lambda e: e.last_ms), min(e.first_ms for e in events), new, fresh=not counted)
+        grown = [e for e in events if e.count > counted.get(e.uid, 0)]
+        return self._made(max(grown, key=lambda e: e.last_ms), min(e.first_ms for e in events), new, fresh=not counted)
 
     def _made(self, last: Happening, first_ms: int, new: int, *, fresh: bool) -> Signal | None:
         subject = self._find(last.about)

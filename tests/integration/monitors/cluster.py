@@ -105,6 +105,8 @@ class Cluster:
             if item == "hold":
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._end.wait(), 30)
+            elif item == "pause":  # long enough for what came before to be told
+                await asyncio.sleep(1.2)
             elif item == "drop":
                 raise ConnectionResetError
             else:

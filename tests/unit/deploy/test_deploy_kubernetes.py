@@ -6,12 +6,15 @@ import yaml
 
 from nightshift.daemon.config.load import load_config
 from nightshift.daemon.kit.run import run
+from nightshift.monitors import kubernetes
+from nightshift.monitors.kubernetes.resources import rights
 
 from .conftest import DEPLOY, documents, problems
 
 BASE, SIDECAR = DEPLOY / "kubernetes" / "base", DEPLOY / "kubernetes" / "sidecar"
+CLUSTER = DEPLOY / "kubernetes" / "cluster"
 MANIFESTS = [
-    p for folder in (BASE, SIDECAR) for p in sorted(folder.glob("*.yaml"))
+    p for folder in (BASE, SIDECAR, CLUSTER) for p in sorted(folder.glob("*.yaml"))
     if p.name not in ("kustomization.yaml", "nightshift.yaml")
 ]  # fmt: skip
 KUSTOMIZE = [["kustomize", "build"]] if shutil.which("kustomize") else [["kubectl", "kustomize"]]
@@ -56,6 +59,16 @@ def only(things, kind):
 
 def pods(deployment):
     return deployment["spec"]["template"]["spec"]
+
+
+def rules(role):
+    return {
+        (verb, group, resource)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: f"{p.parent.name}/{p.name}")
@@ -135,9 +148,33 @@ def test_the_role_only_reads_and_one_daemon_holds_the_state():
     (role,) = documents(BASE / "role.yaml")
     assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
     assert "secrets" not in str(role["rules"])
+    granted, needed = rules(role), kubernetes.Settings(namespaces=("shop",))
+    assert granted == {(r.verb, r.group, r.resource) for r in rights(needed)}, "exactly what the monitor asks for"
     (deployment,) = documents(BASE / "deployment.yaml")
     assert deployment["spec"]["replicas"] == 1
     assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_the_cluster_role_is_what_watching_everything_takes():
+    (role,) = documents(CLUSTER / "cluster-role.yaml")
+    assert rules(role) == {(r.verb, r.group, r.resource) for r in rights(kubernetes.Settings())}
+    (binding,) = documents(CLUSTER / "cluster-role-binding.yaml")
+    (account,) = documents(BASE / "service-account.yaml")
+    assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) == ("ClusterRole", role["metadata"]["name"])
+    assert binding["subjects"][0]["name"] == account["metadata"]["name"]
+
+
+@built
+def test_the_cluster_component_gives_the_account_of_the_base_its_rights(tmp_path):
+    base, there = (os.path.relpath(p, tmp_path.resolve()) for p in (BASE, CLUSTER))
+    wanted = {"namespace": "night", "resources": [base], "components": [there]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(wanted))
+    things = build(tmp_path)
+    assert [p for t in things for p in problems(t)] == []
+    assert only(things, "ClusterRoleBinding")["subjects"][0]["namespace"] == "night"
+    (container,) = pods(only(things, "Deployment"))["containers"]
+    env = {row["name"]: row.get("value") for row in container["env"]}
+    assert env["NIGHTSHIFT_MONITORS__KUBERNETES__NAMESPACES"] == "[]"
 
 
 @pytest.mark.parametrize("path", [BASE / "deployment.yaml", SIDECAR / "sidecar.yaml"], ids=["base", "sidecar"])
