@@ -76,7 +76,11 @@ class IncidentState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """Signals with one cause. `signal` is the first one seen; `previous` links a recurrence to its forerunner."""
+    """Signals with one cause. `signal` is the one to mend from; `previous` links a recurrence to its forerunner.
+
+    `held` says why it has no mission ('' = it should have one): threshold | known | flapping | storm. `joined` names
+    the incident that took this one over ('' = none): it was a symptom of that one.
+    """
 
     id: str
     fingerprint: str
@@ -89,6 +93,8 @@ class Incident:
     count: int
     signal: Signal
     previous: str = ""
+    held: str = ""
+    joined: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

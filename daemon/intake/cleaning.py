@@ -9,6 +9,7 @@ from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.model import Frame, Signal
 
 SAMPLE_CHARS, MESSAGE_CHARS, TITLE_CHARS, LOCAL_CHARS, CODE_CHARS, NAME_CHARS = 16_384, 4_096, 300, 2_048, 500, 300
+EXCERPT_CHARS = 2_048
 MAX_FRAMES, MAX_LOCALS, MAX_LABELS = 64, 50, 40
 
 
@@ -20,6 +21,21 @@ def clean(signal: Signal) -> Signal:
         exception=signal.exception[:NAME_CHARS], frames=tuple(map(_frame, _middle_out(signal.frames))),
         labels=_labels(signal.labels),
     )  # fmt: skip
+
+
+def title(signal: Signal) -> str:
+    """A signal's title as it may be written down."""
+    return _text(signal.title, TITLE_CHARS)
+
+
+def excerpt(signal: Signal) -> str:
+    """What is kept of one of many signals."""
+    return _text(signal.sample or signal.message or signal.title, EXCERPT_CHARS)
+
+
+def storable(text: str) -> str:
+    """Text as a database takes it; almost all of it is so already."""
+    return text if text.isascii() and "\0" not in text else _storable(text)
 
 
 def _text(text: str, cap: int) -> str:

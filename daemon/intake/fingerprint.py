@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from nightshift.daemon.kit.frames import in_app
 from nightshift.daemon.kit.ids import stable_id
@@ -26,20 +27,33 @@ _HEADER = re.compile(
 )
 _DIGIT_TOKEN = re.compile(r"[^\s=:,;()\[\]{}'\"]*\d[^\s=:,;()\[\]{}'\"]*")
 _QUOTED = re.compile(r"'[^'\n]{0,200}'|\"[^\"\n]{0,200}\"")
+_CACHED_FRAMES = 100
 _BUILD = re.compile(r"(?:[0-9a-f]{7,}|v?\d[\w.-]*)$", re.IGNORECASE)
 
 
 def fingerprint(signal: Signal) -> str:
     """A short stable id, equal for signals of one kind in one service; the service itself is not part of it."""
     if signal.frames:
-        return stable_id("fp", "crash", _type(signal.exception), *places(signal.frames))
+        stack = tuple([(f.path, f.function) for f in signal.frames])
+        return (_crash if len(stack) <= _CACHED_FRAMES else _crash.__wrapped__)(_type(signal.exception), stack)
     if signal.exception:
         return stable_id("fp", "crash", _type(signal.exception), template(signal.message))
     if signal.kind == "error":
         return stable_id("fp", "error", template(signal.title))
-    stable = sorted(f"{k}={v}" for k, v in signal.labels.items() if v and not _VOLATILE.search(k))
+    stable = sorted(f"{k}={v}" for k, v in signal.labels.items() if v and not _volatile(k))
     title = "" if "alertname" in signal.labels else template(signal.title)
     return stable_id("fp", signal.source, signal.kind, title, *stable)
+
+
+@lru_cache(maxsize=512)
+def _crash(exception: str, frames: tuple[tuple[str, str], ...]) -> str:
+    """In a storm the same stacks come again and again."""
+    return stable_id("fp", "crash", exception, *places(Frame(path=p, line=0, function=f) for p, f in frames))
+
+
+@lru_cache(maxsize=1024)
+def _volatile(label: str) -> bool:
+    return _VOLATILE.search(label) is not None
 
 
 def places(frames: Iterable[Frame]) -> list[str]:

@@ -8,27 +8,37 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nightshift.daemon.intake.cleaning import clean
-from nightshift.daemon.intake.fingerprint import fingerprint
+from nightshift.daemon.intake.batch import Batch, Verdict
+from nightshift.daemon.intake.correlation import Correlation
+from nightshift.daemon.intake.deploys import Deploys
+from nightshift.daemon.intake.heard import Heard, heard
+from nightshift.daemon.intake.matching import Rules
+from nightshift.daemon.intake.memory import Memory
 from nightshift.daemon.intake.settings import Settings
-from nightshift.daemon.intake.silences import Silences
+from nightshift.daemon.intake.storms import Gust, Meter, Storms, Turnstile
 from nightshift.daemon.kit.clock import Clock
-from nightshift.daemon.kit.ids import stable_id
-from nightshift.daemon.model import Event, Incident, IncidentState, Signal
+from nightshift.daemon.model import Event, Incident, IncidentState, Signal, load
+from nightshift.daemon.ports import Notice
 from nightshift.daemon.store.store import Store
 
 _log = logging.getLogger(__name__)
-_OLDEST_MS = 366 * 86_400_000
 _MAX_PENDING = 10_000
+_MAX_SIGNALS = 256
+_LAST_SAMPLE_MS = 10_000
+_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What was done with one signal and why. `action`: opened | counted | duplicate | silenced | below_threshold |
-    cooling_down | resolved | ignored."""
+    """What was done with one signal and why; `incident` is as it stands after the batch, or as it was announced.
+
+    `action`: opened | joined | counted | duplicate | silenced | known | below_threshold | cooling_down | flapping |
+    storm | still_firing | resolved | ignored.
+    """
 
     action: str
     reason: str
@@ -36,12 +46,24 @@ class Decision:
 
 
 class Intake:
-    """A `Sink`. `on_incident` is called, after the commit, with each incident that needs a mission."""
+    """A `Sink`. `on_incident` is called, after the commit, with each incident that needs a mission.
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings, on_incident: Callable[[Incident], None]) -> None:
+    `topology` is service → the services it depends on, besides the settings' own; storms are told on `channels`.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, settings: Settings, on_incident: Callable[[Incident], None], *,
+        topology: Mapping[str, Sequence[str]] | None = None, channels: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self._store, self._clock, self._settings, self._on_incident = store, clock, settings, on_incident
-        self._silences = Silences(settings.silences, settings.min_severity)
+        self._rules, self._channels = Rules(settings), tuple(channels)
+        self._topology = _both(topology or {}, settings.topology)
         self._lock = threading.Lock()
+        self._meter = Meter(settings.storm_rate)
+        self._turnstile = Turnstile(settings.max_missions, round(settings.storm_window_s * 1000))
+        self._signals: OrderedDict[tuple[str, str], Signal] = OrderedDict()
+        self._sampled: OrderedDict[str, int] = OrderedDict()
+        self._releases: set[tuple[str, str]] = set()
 
     def __call__(self, signals: Sequence[Signal], checkpoints: Mapping[str, str] | None = None) -> None:
         """Take signals and checkpoints; both are durable on return. Raises as the store does, having done nothing."""
@@ -49,122 +71,143 @@ class Intake:
 
     def take(self, signals: Sequence[Signal], checkpoints: Mapping[str, str] | None = None) -> list[Decision]:
         """The same, telling what was decided for each signal in turn."""
-        with self._lock, self._store.transaction():
-            decisions = [self._decide(signal) for signal in signals]
+        now_ms = self._clock.now_ms()
+        given = [heard(signal, self._rules, now_ms) for signal in signals]
+        with self._lock:
+            decisions = self._take(given, checkpoints or {}, now_ms)
+        return [self._announced(decision) for decision in decisions]
+
+    def _take(self, given: Sequence[Heard], checkpoints: Mapping[str, str], now_ms: int) -> list[Decision]:
+        with self._store.transaction():
+            verdicts, memory = self._decided(given, now_ms) if given else ([], None)
             if checkpoints:
                 self._store.offsets.put(checkpoints)
-        for decision in decisions:
-            if decision.incident is not None and decision.action == "opened":
-                self._announce(decision.incident)
-        return decisions
+        while len(self._signals) > _MAX_SIGNALS:
+            self._signals.popitem(last=False)
+        return [_decision(verdict, memory) for verdict in verdicts if memory is not None]
+
+    def _decided(self, given: Sequence[Heard], now_ms: int) -> tuple[list[Verdict], Memory]:
+        ingest, settings = self._store.ingest, self._settings
+        window_ms = round(settings.correlate_s * 1000)
+        memory = Memory(self._store, self._signals)
+        storms = Storms(memory, ingest, settings.max_new_incidents, round(settings.storm_window_s * 1000))
+        deploys = Deploys(ingest, window_ms, self._releases)
+        correlation = Correlation(memory, window_ms, self._topology)
+        batch = Batch(memory, ingest, settings, self._rules, correlation, storms, deploys, now_ms,
+                      lambda incident: self._samples(incident, now_ms))  # fmt: skip
+        deploys.note(given)
+        verdicts = batch.decide(given)
+        self._listen(given, now_ms)
+        memory.write()
+        for live, text in storms.raised_now:
+            self._tell(f"storm:{live.id}", live.title, text, now_ms)
+        return verdicts, memory
+
+    def _samples(self, incident: str, now_ms: int) -> bool:
+        """Whether the last sample of an incident is so old that it is worth a new one."""
+        if now_ms - self._sampled.get(incident, 0) < _LAST_SAMPLE_MS:
+            return False
+        self._sampled[incident] = now_ms
+        self._sampled.move_to_end(incident)
+        if len(self._sampled) > 4 * _MAX_SIGNALS:
+            self._sampled.popitem(last=False)
+        return True
+
+    # ------------------------------------------------------------ storms
+
+    def _listen(self, given: Sequence[Heard], now_ms: int) -> None:
+        counts = Counter([(h.signal.source.partition(":")[0], h.signal.service) for h in given])
+        for gust in self._meter.hear(now_ms, counts):
+            self._gust(gust, now_ms)
+
+    def _gust(self, gust: Gust, now_ms: int) -> None:
+        """Said once an hour at most, however often it swells."""
+        title = f"storm: {gust.per_s:.0f} signals/s from {gust.source} of {gust.service}"
+        text = f"{title}. They are counted by kind; samples of them are kept, not each."
+        key = f"storm:{gust.source}:{gust.service}"[:160] + f":{now_ms // _HOUR_MS}"
+        event = Event(at_ms=now_ms, mission="", stage="storm", actor="intake", reason=text,
+                      data={"service": gust.service, "source": gust.source})  # fmt: skip
+        if self._store.journal.append(event, key=key):
+            self._tell(key, title, text, now_ms)
+
+    def _tell(self, key: str, title: str, text: str, now_ms: int) -> None:
+        if self._channels:
+            notice = Notice(key=key[:200], title=title, text=text, severity="warning")
+            self._store.notices.enqueue(notice, self._channels, now_ms)
+
+    # ------------------------------------------------------------ announcing
 
     def pending(self) -> list[Incident]:
         """Open incidents that have reached their threshold and have no mission; each is announced again."""
-        waiting = [
-            incident
-            for incident in self._store.incidents.list(state=IncidentState.OPEN.value, limit=_MAX_PENDING)
-            if incident.count >= self._needed(incident.service) and self._store.missions.get(incident.id) is None
-        ]
-        for incident in waiting:
-            self._announce(incident)
-        return waiting
+        due = [i for i in self._store.ingest.due(_MAX_PENDING) if i.count >= self._needed(i.service)]
+        return [incident for incident in due if self._announce(incident)]
 
-    def _announce(self, incident: Incident) -> None:
-        try:
-            self._on_incident(incident)
-        except Exception:  # noqa: BLE001 - the incident is durable; a monitor must not stop because a mission can't start
-            _log.exception("incident %s could not be announced; it will be at the next start", incident.id)
-
-    # ------------------------------------------------------------ deciding
-
-    def _decide(self, signal: Signal) -> Decision:
-        mark = fingerprint(signal)
-        if self._store.incidents.known(signal.key):
-            return Decision(action="duplicate", reason="this observation was counted before")
-        at_ms = self._at_ms(signal)
-        if silence := self._silences.of(signal, mark, self._clock.now_ms()):
-            self._store.incidents.see(signal.key, at_ms, "")
-            return Decision(action="silenced", reason=silence)
-        latest = self._store.incidents.latest(signal.service, mark)
-        if signal.resolved:
-            return self._resolve(signal, latest, at_ms)
-        if latest is None:
-            return self._open(signal, mark, at_ms, "")
-        if latest.state in (IncidentState.OPEN, IncidentState.ESCALATED):
-            return self._count(signal, latest, at_ms)
-        ended_ms = self._ended_ms(latest)
-        if at_ms - ended_ms <= self._settings.cool_down_s * 1000:
-            return self._cool(signal, latest, at_ms, ended_ms)
-        return self._open(signal, mark, at_ms, latest.id)
-
-    def _at_ms(self, signal: Signal) -> int:
-        """The signal's own time, unless it is absurd: a source's clock is not to be trusted."""
+    def tidy(self) -> int:
+        """End storms and flapping incidents that have become quiet, and begin again what fired during a cool-down and
+        never stopped; returns how many."""
         now_ms = self._clock.now_ms()
-        return signal.at_ms if now_ms - _OLDEST_MS < signal.at_ms <= now_ms else now_ms
+        over = {"storm": self._settings.storm_window_s, "flapping": self._settings.flap_window_s}
+        quiet = [
+            i for i in self._store.ingest.quiet(now_ms - round(min(over.values()) * 1000))
+            if now_ms - i.last_at_ms >= over[i.held] * 1000
+        ]  # fmt: skip
+        for incident in quiet:
+            self._end(incident, f"quiet for {over[incident.held]:.0f} s", now_ms)
+        return len(quiet) + len(self.take(self._held_on(now_ms)))
+
+    def _end(self, incident: Incident, reason: str, now_ms: int) -> None:
+        data = {"incident": incident.id, "service": incident.service, "title": incident.title}
+        event = Event(at_ms=now_ms, mission="", stage="healed", actor="intake", reason=reason, data=data)
+        with self._lock, self._store.transaction():
+            self._store.incidents.set_state(incident.id, IncidentState.HEALED)
+            self._store.journal.append(event, key=f"{incident.id}:quiet")
+
+    def _held_on(self, now_ms: int) -> list[Signal]:
+        """What fires on although its incident ended longer ago than the cool-down."""
+        before_ms = now_ms - round(self._settings.cool_down_s * 1000)
+        return [
+            replace(load(Signal, row["signal"]), at_ms=now_ms, key=f"{row['instance']}:{row['at_ms']}:still")
+            for row in self._store.ingest.still_firing(before_ms)
+        ]  # fmt: skip
 
     def _needed(self, service: str) -> int:
         return self._settings.min_counts.get(service, self._settings.min_count)
 
-    def _ended_ms(self, incident: Incident) -> int:
-        """When an incident ended: its last signal, or its mission's end if that came later."""
-        mission = self._store.missions.get(incident.id)
-        return max(incident.last_at_ms, mission.updated_at_ms if mission else 0)
+    def _announced(self, decision: Decision) -> Decision:
+        if decision.action != "opened" or decision.incident is None or self._announce(decision.incident):
+            return decision
+        settings = self._settings
+        wait = f"{settings.max_missions} missions of {decision.incident.service} began within"
+        return replace(decision, reason=f"{decision.reason}; waits: {wait} {settings.storm_window_s:.0f} s")
 
-    def _open(self, signal: Signal, mark: str, at_ms: int, previous: str) -> Decision:
-        kept = clean(signal)
-        incident = Incident(
-            id=stable_id("inc", signal.service, mark, signal.key), fingerprint=mark, service=signal.service,
-            title=kept.title, severity=signal.severity, state=IncidentState.OPEN, first_at_ms=at_ms, last_at_ms=at_ms,
-            count=1, signal=kept, previous=previous,
-        )  # fmt: skip
-        if (known := self._store.incidents.get(incident.id)) is not None and known.id == incident.id:
-            return Decision(action="duplicate", reason="the memory of this observation had expired", incident=known)
-        self._store.incidents.add(incident)
-        self._store.incidents.see(signal.key, at_ms, incident.id)
-        needed = self._needed(signal.service)
-        action = "opened" if needed <= 1 else "below_threshold"
-        reason = f"seen again {'after ' + previous if previous else ''}" if previous else "seen for the first time"
-        if needed > 1:
-            reason += f"; 1 of {needed} before a mission starts"
-        self._journal(incident, "open", reason)
-        return Decision(action=action, reason=reason, incident=incident)
+    def _announce(self, incident: Incident) -> bool:
+        """False when it has to wait, because too many missions of its service began lately."""
+        now_ms = self._clock.now_ms()
+        if not self._turnstile.may(incident.service, now_ms):
+            window_ms = round(self._settings.storm_window_s * 1000)
+            reason = f"missions of {incident.service} wait: {self._settings.max_missions} began lately"
+            event = Event(at_ms=now_ms, mission="", stage="storm", actor="intake", reason=reason)
+            self._store.journal.append(event, key=f"wait:{incident.service}"[:160] + f":{now_ms // window_ms}")
+            return False
+        try:
+            self._on_incident(incident)
+        except Exception:  # noqa: BLE001 - the incident is durable; a monitor must not stop because a mission can't start
+            _log.exception("incident %s could not be announced; it will be at the next start", incident.id)
+        return True
 
-    def _count(self, signal: Signal, incident: Incident, at_ms: int) -> Decision:
-        self._store.incidents.see(signal.key, at_ms, incident.id)
-        newer = self._store.incidents.count_again(incident, at_ms)
-        needed = self._needed(signal.service)
-        if newer.count < needed:
-            reason = f"{newer.count} of {needed} before a mission starts"
-            return Decision(action="below_threshold", reason=reason, incident=newer)
-        if newer.count == needed and newer.state is IncidentState.OPEN:
-            return Decision(action="opened", reason=f"reached {needed} of {needed}", incident=newer)
-        reason = f"known and {newer.state.value}; number {newer.count}"
-        return Decision(action="counted", reason=reason, incident=newer)
 
-    def _cool(self, signal: Signal, incident: Incident, at_ms: int, ended_ms: int) -> Decision:
-        """Counted without moving the incident's last time: the cool-down must end even if stragglers never do.
+def _decision(verdict: Verdict, memory: Memory) -> Decision:
+    if verdict.live is None or not verdict.live.id:
+        return Decision(action=verdict.action, reason=verdict.reason)
+    live = memory.owner(verdict.live)
+    if verdict.snapshot is not None and live is verdict.live and live.fingerprint == verdict.snapshot.fingerprint:
+        return Decision(action=verdict.action, reason=verdict.reason, incident=verdict.snapshot)
+    return Decision(action=verdict.action, reason=verdict.reason, incident=live.incident())
 
-        What a person dismissed stays dismissed for as long as it keeps happening.
-        """
-        self._store.incidents.see(signal.key, at_ms, incident.id)
-        moved_ms = at_ms if incident.state is IncidentState.DISMISSED else incident.last_at_ms
-        newer = self._store.incidents.count_again(incident, moved_ms)
-        late_s = max(0, at_ms - ended_ms) / 1000
-        reason = f"{incident.state.value} {late_s:.0f} s ago, within {self._settings.cool_down_s:.0f} s of cool-down"
-        return Decision(action="cooling_down", reason=reason, incident=newer)
 
-    def _resolve(self, signal: Signal, incident: Incident | None, at_ms: int) -> Decision:
-        if incident is None or incident.state not in (IncidentState.OPEN, IncidentState.ESCALATED):
-            self._store.incidents.see(signal.key, at_ms, incident.id if incident else "")
-            return Decision(action="ignored", reason="nothing open that this could resolve", incident=incident)
-        self._store.incidents.see(signal.key, at_ms, "")
-        ended = self._store.incidents.count_again(incident, at_ms, times=0)
-        self._store.incidents.set_state(incident.id, IncidentState.HEALED)
-        reason = f"{signal.source} says it is over"
-        self._journal(ended, "healed", reason)
-        return Decision(action="resolved", reason=reason, incident=self._store.incidents.get(incident.id))
+def _both(*topologies: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    names = sorted({name for topology in topologies for name in topology})
+    return {name: tuple(dict.fromkeys(n for t in topologies for n in t.get(name, ()))) for name in names}
 
-    def _journal(self, incident: Incident, stage: str, reason: str) -> None:
-        data = {"incident": incident.id, "service": incident.service, "title": incident.title}
-        event = Event(at_ms=self._clock.now_ms(), mission="", stage=stage, actor="intake", reason=reason, data=data)
-        self._store.journal.append(event)
+
+__all__ = ["Decision", "Intake"]

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from nightshift.daemon.ports import Notice
 from nightshift.daemon.store.database import Database
 from nightshift.daemon.store.schema import notices, offsets, outcomes
+
+
+_PUT = text(
+    "INSERT INTO offsets (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+)
 
 
 class Offsets:
@@ -27,9 +32,8 @@ class Offsets:
     def put(self, values: Mapping[str, str]) -> None:
         """Write checkpoints."""
         with self._db.begin() as c:
-            for key, value in values.items():
-                if not c.execute(update(offsets).where(offsets.c.key == key).values(value=value)).rowcount:
-                    c.execute(offsets.insert().values(key=key, value=value))
+            if values:
+                c.execute(_PUT, [{"key": key, "value": value} for key, value in values.items()])
 
 
 class Notices:

@@ -20,8 +20,88 @@ incidents = Table(
     Column("count", Integer, nullable=False),
     Column("signal", JSON, nullable=False),
     Column("previous", String(40), nullable=False, default=""),
+    Column("held", String(20), nullable=False, default="", server_default=""),
+    Column("joined", String(40), nullable=False, default="", server_default=""),
     Index("incidents_by_fingerprint", "service", "fingerprint", "first_at_ms"),
     Index("incidents_by_time", "last_at_ms"),
+    Index("incidents_by_service", "service", "first_at_ms"),
+)
+
+facets = Table(
+    "facets",
+    metadata,
+    Column("incident", String(40), primary_key=True),
+    Column("service", String(200), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("source", String(200), nullable=False),
+    Column("kind", String(60), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("severity", String(20), nullable=False),
+    Column("first_at_ms", BigInteger, nullable=False),
+    Column("last_at_ms", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("turns", Text, nullable=False),
+    Column("signal", JSON, nullable=False),
+    Index("facets_by_fingerprint", "fingerprint", "service", "first_at_ms"),
+)
+
+ties = Table(
+    "ties",
+    metadata,
+    Column("token", String(240), primary_key=True),
+    Column("incident", String(40), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("ties_by_incident", "incident"),
+    Index("ties_by_time", "at_ms"),
+)
+
+firing = Table(
+    "firing",
+    metadata,
+    Column("instance", String(40), primary_key=True),
+    Column("service", String(200), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("incident", String(40), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("over_ms", BigInteger, nullable=False),
+    Index("firing_by_incident", "incident"),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("service", String(200), primary_key=True),
+    Column("release", String(100), primary_key=True),
+    Column("first_at_ms", BigInteger, nullable=False),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("incident", String(40), primary_key=True),
+    Column("slot", String(10), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+buckets = Table(
+    "buckets",
+    metadata,
+    Column("incident", String(40), primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("count", Integer, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("subject", String(240), primary_key=True),
+    Column("action", String(30), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
 )
 
 seen = Table(
@@ -30,6 +110,8 @@ seen = Table(
     Column("key", String(300), primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("incident", String(40), nullable=False),
+    Column("fingerprint", String(64), nullable=False, default="", server_default=""),
+    Column("count", Integer, nullable=False, default=1, server_default="1"),
     Index("seen_by_time", "at_ms"),
     Index("seen_by_incident", "incident", "at_ms"),
 )

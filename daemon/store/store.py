@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from nightshift.daemon.store.database import Database
 from nightshift.daemon.store.incidents import Incidents
+from nightshift.daemon.store.ingest import Ingest
 from nightshift.daemon.store.journal import Journal
 from nightshift.daemon.store.ledger import Memory, Notices, Offsets
 from nightshift.daemon.store.missions import Missions
@@ -20,6 +21,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.incidents = Incidents(database)
+        self.ingest = Ingest(database)
         self.missions = Missions(database)
         self.journal = Journal(database)
         self.offsets = Offsets(database)

@@ -1,0 +1,287 @@
+"""What one intake batch reads and writes, as sets: a storm of 500 signals costs a dozen statements, not thousands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select, Table, and_, bindparam, delete, func, not_, select, text, update
+
+from nightshift.daemon.model import ENDS, Incident, IncidentState, Signal, load
+from nightshift.daemon.store.database import Database
+from nightshift.daemon.store.schema import (
+    buckets,
+    decisions,
+    facets,
+    firing,
+    incidents,
+    journal,
+    missions,
+    releases,
+    samples,
+    seen,
+    ties,
+)
+
+Row = Mapping[str, Any]
+_CHUNK = 900
+_LIVE = (IncidentState.OPEN.value, IncidentState.ESCALATED.value)
+_CASE = [column for column in incidents.c if column.name != "signal"]
+_FACET = [column for column in facets.c if column.name != "signal"]
+_newer = facets.alias("newer")
+_LATEST = select(*_FACET).where(
+    facets.c.fingerprint.in_(bindparam("names", expanding=True)),
+    ~select(_newer.c.incident)
+    .where(
+        _newer.c.fingerprint == facets.c.fingerprint,
+        _newer.c.service == facets.c.service,
+        _newer.c.first_at_ms > facets.c.first_at_ms,
+    )
+    .exists(),
+)
+_ADD = {
+    table.name: text(
+        f"INSERT INTO {table.name} ({', '.join(c.name for c in table.c)}) "  # noqa: S608 - names of our own tables
+        f"VALUES ({', '.join(':' + c.name for c in table.c)}) ON CONFLICT ({key}) DO {action}"
+    )
+    for table, key, action in (
+        (buckets, "incident, at_ms", "UPDATE SET count = buckets.count + excluded.count"),
+        (decisions, "subject, action", "UPDATE SET count = decisions.count + excluded.count, "
+         "reason = excluded.reason, at_ms = excluded.at_ms"),
+        (samples, "incident, slot", "UPDATE SET at_ms = excluded.at_ms, text = excluded.text"),
+        (ties, "token, incident", "NOTHING"),
+        (firing, "instance", "UPDATE SET service = excluded.service, fingerprint = excluded.fingerprint, "
+         "incident = excluded.incident, at_ms = excluded.at_ms, over_ms = excluded.over_ms"),
+        (releases, "service, release", "NOTHING"),
+    )
+}  # fmt: skip
+_COUNT_FACET = (
+    update(facets)
+    .where(
+        facets.c.incident == bindparam("b_incident"),
+        facets.c.service == bindparam("b_service"),
+        facets.c.fingerprint == bindparam("b_fingerprint"),
+    )
+    .values(
+        count=facets.c.count + bindparam("more"), last_at_ms=bindparam("last"), first_at_ms=bindparam("first"),
+        severity=bindparam("worst"), turns=bindparam("turned"), why=bindparam("because"),
+    )
+)  # fmt: skip
+_COUNT_INCIDENT = (
+    update(incidents)
+    .where(incidents.c.id == bindparam("b_id"))
+    .values(
+        count=incidents.c.count + bindparam("more"), last_at_ms=bindparam("last"), severity=bindparam("worst"),
+        held=bindparam("why_held"),
+    )
+)  # fmt: skip
+
+
+class Ingest:
+    """Set-based reads and writes; every method joins the caller's transaction. Rows are plain mappings."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    # ------------------------------------------------------------ reading
+
+    def known(self, keys: Collection[str]) -> dict[str, str]:
+        """key → incident, of the observations that were counted before."""
+        rows = self._in(select(seen.c.key, seen.c.incident), seen.c.key, keys)
+        return {row["key"]: row["incident"] for row in rows}
+
+    def latest(self, fingerprints: Collection[str]) -> list[Row]:
+        """The newest facet of each (service, fingerprint), whatever its incident's state."""
+        found: list[Row] = []
+        with self._db.begin() as c:
+            for names in _chunks(fingerprints):
+                found += c.execute(_LATEST, {"names": names}).mappings().all()
+        return found
+
+    def tied(self, tokens: Collection[str], since_ms: int, until_ms: int) -> list[Row]:
+        """Ties (token, incident, at_ms) of open incidents that began in a period."""
+        query = (
+            select(ties)
+            .join(incidents, incidents.c.id == ties.c.incident)
+            .where(incidents.c.state.in_(_LIVE), incidents.c.first_at_ms.between(since_ms, until_ms))
+        )
+        return self._in(query, ties.c.token, tokens)
+
+    def ties_of(self, ids: Collection[str]) -> list[Row]:
+        """All ties of some incidents."""
+        return self._in(select(ties), ties.c.incident, ids)
+
+    def cases(self, ids: Collection[str]) -> list[Row]:
+        """Incidents without their signals."""
+        return self._in(select(*_CASE), incidents.c.id, ids)
+
+    def facets_of(self, ids: Collection[str]) -> list[Row]:
+        """All facets of some incidents, without their signals."""
+        return self._in(select(*_FACET), facets.c.incident, ids)
+
+    def signals(self, ids: Collection[str]) -> dict[str, Signal]:
+        """incident → the signal to mend from."""
+        rows = self._in(select(incidents.c.id, incidents.c.signal), incidents.c.id, ids)
+        return {row["id"]: load(Signal, row["signal"]) for row in rows}
+
+    def missions_of(self, ids: Collection[str]) -> dict[str, Row]:
+        """incident → id, stage, updated_at_ms of its mission, and whether it has gathered its evidence."""
+        gathered = (
+            select(journal.c.id).where(journal.c.mission == missions.c.id, journal.c.actor == "hand-off").exists()
+        )
+        columns = (missions.c.incident, missions.c.id, missions.c.stage, missions.c.updated_at_ms)
+        rows = self._in(select(*columns, gathered.label("gathered")), missions.c.incident, ids)
+        return {row["incident"]: row for row in rows}
+
+    def begun(self, services: Collection[str], since_ms: int, until_ms: int) -> list[Row]:
+        """id, service, first_at_ms, held of the incidents that began in a period."""
+        columns = (incidents.c.id, incidents.c.service, incidents.c.first_at_ms, incidents.c.held)
+        query = select(*columns).where(incidents.c.first_at_ms.between(since_ms, until_ms), incidents.c.joined == "")
+        return self._in(query, incidents.c.service, services)
+
+    def storms(self, services: Collection[str]) -> list[Row]:
+        """id and service of the storm incidents that are open."""
+        query = select(incidents.c.id, incidents.c.service).where(
+            incidents.c.state == IncidentState.OPEN.value, incidents.c.held == "storm"
+        )
+        return self._in(query, incidents.c.service, services)
+
+    def counted(self, incident: str, since_ms: int) -> int:
+        """How many observations of an incident were at or after a time."""
+        query = select(func.coalesce(func.sum(seen.c.count), 0)).where(
+            seen.c.incident == incident, seen.c.at_ms >= since_ms
+        )
+        with self._db.begin() as c:
+            return int(c.execute(query).scalar_one())
+
+    def bucketed(self, incident: str, since_ms: int) -> int:
+        """The same from the buckets, cheap for a storm."""
+        query = select(func.coalesce(func.sum(buckets.c.count), 0)).where(
+            buckets.c.incident == incident, buckets.c.at_ms >= since_ms
+        )
+        with self._db.begin() as c:
+            return int(c.execute(query).scalar_one())
+
+    def firing(self, instances: Collection[str]) -> list[Row]:
+        """What is known of these instances of alerts."""
+        return self._in(select(firing), firing.c.instance, instances)
+
+    def firing_of(self, ids: Collection[str]) -> list[Row]:
+        """The instances that still fire in some incidents."""
+        return self._in(select(firing).where(firing.c.over_ms == 0), firing.c.incident, ids)
+
+    def releases_of(self, services: Collection[str]) -> list[Row]:
+        """service, release, first_at_ms."""
+        return self._in(select(releases), releases.c.service, services)
+
+    def deploys(self, services: Collection[str], since_ms: int) -> list[Row]:
+        """service, mission, at_ms of our own deploys, from the journal."""
+        query = (
+            select(missions.c.service, journal.c.mission, journal.c.at_ms)
+            .join(missions, missions.c.id == journal.c.mission)
+            .where(journal.c.stage == "deploying", journal.c.at_ms >= since_ms)
+        )
+        return self._in(query, missions.c.service, services)
+
+    def still_firing(self, ended_before_ms: int) -> list[Row]:
+        """Instances that fire on although their incident ended before a time: they fired during its cool-down."""
+        query = (
+            select(firing, facets.c.signal, incidents.c.last_at_ms)
+            .join(incidents, incidents.c.id == firing.c.incident)
+            .join(
+                facets,
+                and_(facets.c.incident == firing.c.incident, facets.c.fingerprint == firing.c.fingerprint,
+                     facets.c.service == firing.c.service),
+            )
+            .where(
+                firing.c.over_ms == 0, incidents.c.state == IncidentState.HEALED.value,
+                incidents.c.last_at_ms < firing.c.at_ms, incidents.c.last_at_ms < ended_before_ms,
+            )
+            .limit(1000)
+        )  # fmt: skip
+        with self._db.begin() as c:
+            return list(c.execute(query).mappings())
+
+    def due(self, limit: int) -> list[Incident]:
+        """Open incidents that are not held and have no mission, oldest first."""
+        with_mission = select(missions.c.id).where(missions.c.incident == incidents.c.id).exists()
+        query = select(incidents).where(
+            incidents.c.state == IncidentState.OPEN.value, incidents.c.held == "", not_(with_mission)
+        )
+        with self._db.begin() as c:
+            rows = c.execute(query.order_by(incidents.c.first_at_ms).limit(limit)).mappings().all()
+        return [load(Incident, dict(row)) for row in rows]
+
+    def quiet(self, before_ms: int) -> list[Incident]:
+        """Open storms and flapping incidents in which nothing was seen since a time and nothing fires."""
+        fires = select(firing.c.instance).where(firing.c.incident == incidents.c.id, firing.c.over_ms == 0).exists()
+        query = select(incidents).where(
+            incidents.c.state == IncidentState.OPEN.value, incidents.c.held.in_(("storm", "flapping")),
+            incidents.c.last_at_ms < before_ms, not_(fires),
+        )  # fmt: skip
+        with self._db.begin() as c:
+            return [load(Incident, dict(row)) for row in c.execute(query.limit(1000)).mappings()]
+
+    def _in(self, query: Select[Any], column: Any, values: Collection[str]) -> list[Row]:
+        found: list[Row] = []
+        if values:
+            with self._db.begin() as c:
+                for chunk in _chunks(values):
+                    found += c.execute(query.where(column.in_(chunk))).mappings().all()
+        return found
+
+    # ------------------------------------------------------------ writing
+
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
+        """New rows of `seen_signals`, `incidents` or `facets`."""
+        if rows:
+            with self._db.begin() as c:
+                c.execute(_tables[table].insert(), list(rows))
+
+    def add(self, table: str, rows: Sequence[Row]) -> None:
+        """Rows of the other tables: counts add up, texts are replaced, ties stay."""
+        if rows:
+            with self._db.begin() as c:
+                c.execute(_ADD[table], list(rows))
+
+    def count(self, in_incidents: Sequence[Row], in_facets: Sequence[Row]) -> None:
+        """More observations of incidents and facets that are there."""
+        with self._db.begin() as c:
+            if in_incidents:
+                c.execute(_COUNT_INCIDENT, list(in_incidents))
+            if in_facets:
+                c.execute(_COUNT_FACET, list(in_facets))
+
+    def change(self, incident: str, values: Row) -> None:
+        """Overwrite columns of one incident."""
+        with self._db.begin() as c:
+            c.execute(update(incidents).where(incidents.c.id == incident).values(**values))
+
+    def hand_over(self, incident: str, service: str) -> None:
+        """The mission of an incident, if it has one that is not over, now looks after another service."""
+        open_one = (missions.c.incident == incident) & missions.c.stage.not_in([s.value for s in ENDS])
+        with self._db.begin() as c:
+            c.execute(update(missions).where(open_one).values(service=service))
+
+    def merge(self, loser: str, winner: str) -> None:
+        """Everything remembered of one incident becomes part of another; the first is dismissed, with a link."""
+        with self._db.begin() as c:
+            for table in (facets, seen, firing):
+                c.execute(update(table).where(table.c.incident == loser).values(incident=winner))
+            for table, key in ((buckets, "incident"), (ties, "incident")):
+                rows = [dict(r) for r in c.execute(select(table).where(table.c[key] == loser)).mappings()]
+                self.add(table.name, [{**row, key: winner} for row in rows])
+                c.execute(delete(table).where(table.c[key] == loser))
+            self.change(loser, {"state": IncidentState.DISMISSED.value, "joined": winner})
+
+
+_tables: dict[str, Table] = {t.name: t for t in (seen, incidents, facets)}
+
+
+def _chunks(values: Collection[str]) -> Iterable[list[str]]:
+    listed = list(values)
+    for start in range(0, len(listed), _CHUNK):
+        yield listed[start : start + _CHUNK]
+
+
+__all__ = ["Ingest", "Row"]
