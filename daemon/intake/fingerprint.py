@@ -17,7 +17,7 @@ from nightshift.daemon.model import Frame, Signal
 
 _VOLATILE = re.compile(
     r"(?i)(?:^|_)(?:pod|pod_name|instance|ip|host|hostname|node|uid|id|replica|replicaset|endpoint|image|fingerprint|"
-    r"url|link|links|value|exit_code|timestamp|time|at|prometheus|severity|level|version|revision|log|count)$"
+    r"url|link|links|value|exit_code|timestamp|time|at|prometheus|severity|level|version|revision|release|commit|log|count)$"
     r"|(?i:url|link)$|pod_template_hash|controller_revision_hash"
 )
 _HEADER = re.compile(

@@ -9,6 +9,7 @@ from typing import Any
 from zlib import crc32
 
 SHARDS = 32
+_SHARED = frozenset({"crash_loop", "oom"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +24,11 @@ class Open:
 
     @property
     def group(self) -> tuple[str, ...]:
-        """Equal for the same trouble of several objects: it is over when the last of them is well."""
+        """Equal for those that are over only when the last of them is: deaths, of which each pod of a workload has its
+        own. States end one by one; whether others still hold is counted where incidents are made.
+        """
+        if self.kind not in _SHARED:
+            return (self.key,)
         return (self.service, self.kind, self.title, self.labels.get("namespace", ""), self.labels.get("workload", ""))
 
 

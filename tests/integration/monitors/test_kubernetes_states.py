@@ -212,16 +212,20 @@ def test_recovered_when_it_runs_long_enough_and_not_between_two_deaths(cluster):
     assert [s.resolved for s in sink.received] == [False, False, True]
 
 
-def test_it_is_over_when_the_last_of_several_pods_is_well_or_gone(cluster):
+@pytest.mark.parametrize(("state", "ends"), [(waiting("ErrImagePull"), ["a", "b"]), (LOOPING, ["b"])])
+def test_deaths_are_over_when_the_last_of_several_pods_is_gone_and_states_one_by_one(cluster, state, ends):
     owner = [{"kind": "ReplicaSet", "name": "shop-7d9f8c6b5"}]
-    sick = {name: pod(name, waiting("ErrImagePull")) for name in ("a", "b")}
-    well = pod("a", version="12")
-    for one in (*sick.values(), well):
+    sick = {name: pod(name, state) for name in ("a", "b")}
+    for one in sick.values():
         one["metadata"]["ownerReferences"] = owner
     cluster.lists = [listing(*sick.values())]
-    cluster.watches = [["pause", event("MODIFIED", well), "pause", event("DELETED", sick["b"]), "hold"]]
-    signals = told(cluster, 3)
-    assert [(s.labels["pod"], s.resolved) for s in signals] == [("a", False), ("b", False), ("b", True)]
+    cluster.watches = [["pause", event("DELETED", sick["a"]), "pause", event("DELETED", sick["b"]), "hold"]]
+    sink = ListSink()
+    with watching(monitor(cluster), sink):
+        sink.wait(lambda s: len([x for x in s.signals if x.resolved]) == len(ends))
+    assert [s.labels["pod"] for s in sink.received if s.resolved] == ends
+    began = {s.key: s.labels for s in sink.received if not s.resolved}
+    assert all(began[s.key.removesuffix(":resolved")] == s.labels for s in sink.received if s.resolved)
 
 
 def test_what_vanished_while_nobody_watched_is_over(cluster):
