@@ -55,7 +55,7 @@ class Batch:
 
     def _recall(self, fresh: Sequence[Heard]) -> None:
         self._memory.recall({h.stream for h in fresh})
-        firing = {kinship.instance(h.signal, h.mark): h.stream for h in fresh if kinship.holds(h.signal)}
+        firing = {kinship.instance(h.signal, h.mark): h.stream for h in fresh if h.holds}
         if firing:
             self._memory.recall_fires(firing)
         over = [live.id for live, _ in self._memory.by_key.values() if not live.alive]
@@ -94,7 +94,7 @@ class Batch:
             return self._resolve(h, live, facet) if h.signal.resolved else self._begin(h, live, facet)
         if h.signal.resolved:
             return self._resolve(h, live, facet)
-        if kinship.holds(h.signal) and (late := self._fires(h, live, facet)):
+        if h.holds and (late := self._fires(h, live, facet)):
             return self._apart(h, "ignored", late)
         if live is None or facet is None:
             return self._begin(h, None, None)
@@ -155,7 +155,7 @@ class Batch:
             slots.append(f"s{slot}")
         if slots:
             text = excerpt(h.signal)
-            live.samples.update({name: (h.last_at_ms, text) for name in slots})
+            live.samples.update(dict.fromkeys(slots, (h.last_at_ms, text)))
 
     def _count(self, h: Heard, live: Live, facet: Facet) -> Verdict:
         self._see(h, live, facet)
@@ -215,7 +215,7 @@ class Batch:
     def _begin(self, h: Heard, before: Live | None, was: Facet | None) -> Verdict:
         """The first of its kind, or the first again: it joins an incident or begins one."""
         turns = list(was.turns) if was else []
-        if kinship.holds(h.signal):
+        if h.holds:
             turns.append(h.at_ms)
         known = self._rules.known(h.signal, h.mark)
         flaps = self._flaps(turns, h.at_ms)
@@ -352,20 +352,20 @@ class Batch:
         return h.at_ms - self._ended_ms(live) <= self._settings.cool_down_s * 1000
 
     def _fire(self, h: Heard, live: Live) -> None:
-        if kinship.holds(h.signal):
+        if h.holds:
             self._memory.fire(kinship.instance(h.signal, h.mark), h.stream, live, h.at_ms, 0)
 
     def _resolve(self, h: Heard, live: Live | None, facet: Facet | None) -> Verdict:
         """Over is an incident only when nothing of it fires any more, and when it has no cause that can't resolve."""
         if live is None or facet is None:
-            if kinship.holds(h.signal):
+            if h.holds:
                 nowhere = Live(id="", fingerprint="", service="", title="", severity=h.signal.severity,
                                state=IncidentState.HEALED, first_at_ms=0, last_at_ms=0)  # fmt: skip
                 self._memory.fire(kinship.instance(h.signal, h.mark), h.stream, nowhere, h.at_ms, h.at_ms)
             return self._apart(h, "ignored", "nothing open that this could resolve")
         self._memory.seen[h.key] = (h.at_ms, None, h.mark, h.times)
         self._memory.complete([live.id])
-        if kinship.holds(h.signal):
+        if h.holds:
             self._memory.fire(kinship.instance(h.signal, h.mark), h.stream, live, h.at_ms, h.at_ms)
         if not live.alive:
             return self._verdict(live, "ignored", "nothing open that this could resolve")

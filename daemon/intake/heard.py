@@ -26,6 +26,7 @@ class Heard:
     last_at_ms: int
     times: int
     rank: int
+    holds: bool
     tokens: Sequence[str] = ()
 
     @property
@@ -43,5 +44,6 @@ def heard(signal: Signal, rules: Rules, now_ms: int) -> Heard:
     signal = rules.rated(signal, mark)
     at_ms = signal.at_ms if now_ms - _OLDEST_MS < signal.at_ms <= now_ms else now_ms
     last_ms = signal.last_at_ms if at_ms <= signal.last_at_ms <= now_ms else at_ms
+    rank = kinship.rank(signal)
     return Heard(signal=signal, key=storable(signal.key[:300]), mark=mark, at_ms=at_ms, last_at_ms=last_ms,
-                 times=max(1, signal.count), rank=kinship.rank(signal))  # fmt: skip
+                 times=max(1, signal.count), rank=rank, holds=kinship.holds(signal, rank))  # fmt: skip

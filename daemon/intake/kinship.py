@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 
 from nightshift.daemon.kit.frames import in_app
 from nightshift.daemon.kit.ids import stable_id
@@ -35,8 +36,11 @@ def rank(signal: Signal) -> int:
     """How well a signal can be mended from: 3 crash in the service's own code, 2 other exception, 1 error line, 0
     symptom."""
     if signal.frames:
-        return 3 if any(in_app(frame.path) for frame in signal.frames) else 2
+        return 3 if any(_own(frame.path) for frame in signal.frames) else 2
     return 2 if signal.exception else 1 if signal.kind == "error" else 0
+
+
+_own = lru_cache(maxsize=4096)(in_app)
 
 
 def sociable(signal: Signal) -> bool:
@@ -44,9 +48,9 @@ def sociable(signal: Signal) -> bool:
     return signal.kind not in _ALONE and signal.source.partition(":")[0] not in _ALONE
 
 
-def holds(signal: Signal) -> bool:
-    """Whether a signal is a state that lasts until it is resolved."""
-    return not rank(signal) and signal.kind not in _HAPPENS
+def holds(signal: Signal, rank: int) -> bool:
+    """Whether a signal of this rank is a state that lasts until it is resolved."""
+    return not rank and signal.kind not in _HAPPENS
 
 
 def instance(signal: Signal, fingerprint: str) -> str:

@@ -11,6 +11,9 @@ from nightshift.daemon.model import Incident, IncidentState, Severity, Signal
 
 BUCKET_MS = 60_000
 MAX_TURNS = 24
+CASE = ("id", "fingerprint", "service", "title", "severity", "state", "first_at_ms", "last_at_ms", "count", "previous",
+        "held", "joined")  # fmt: skip
+"""The columns of an incident that a batch reads."""
 Row = Mapping[str, Any]
 Key = tuple[str, str]
 """(service, fingerprint)."""
@@ -85,9 +88,9 @@ class Live:
     @classmethod
     def of(cls, row: Row) -> Live:
         """As it was stored; facets and ties come later."""
-        same = {n: row[n] for n in ("id", "fingerprint", "service", "title", "first_at_ms", "last_at_ms", "count",
-                                    "previous", "held", "joined")}  # fmt: skip
-        return cls(**same, severity=Severity(row["severity"]), state=IncidentState(row["state"]))
+        values: dict[str, Any] = {name: row[name] for name in CASE}
+        values |= {"severity": Severity(row["severity"]), "state": IncidentState(row["state"])}
+        return cls(**values)
 
     @property
     def alive(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from typing import Any
 
-from nightshift.daemon.intake.live import MAX_TURNS, Facet, Key, Live, Row
+from nightshift.daemon.intake.live import CASE, MAX_TURNS, Facet, Key, Live, Row
 from nightshift.daemon.model import Event, Signal, dump
 from nightshift.daemon.store.store import Store
 
@@ -40,7 +40,9 @@ class Memory:
         rows = [
             r for r in self._ingest.latest({mark for _, mark in keys}) if (r["service"], r["fingerprint"]) in wanted
         ]
-        self._read({row["incident"] for row in rows})
+        for row in rows:
+            if row["incident"] not in self.lives:
+                self.lives[row["incident"]] = Live.of({name: row[f"i_{name}"] for name in CASE})
         for row in sorted(rows, key=lambda r: r["incident"]):
             facet, live = Facet.of(row), self.lives[row["incident"]]
             live.facets[facet.key] = facet

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, func, or_, select, update
 
-from nightshift.daemon.model import Incident, IncidentState, dump, load
+from nightshift.daemon.model import Incident, IncidentState, Severity, dump, load
 from nightshift.daemon.store.database import Database
-from nightshift.daemon.store.schema import incidents, seen
+from nightshift.daemon.store.schema import buckets, decisions, facets, incidents, samples, seen
+
+_WORST = case({severity.value: rank for rank, severity in enumerate(Severity)}, value=incidents.c.severity)
+SORTS: dict[str, ColumnElement[Any]] = {
+    "last": incidents.c.last_at_ms, "first": incidents.c.first_at_ms, "count": incidents.c.count, "severity": _WORST,
+}  # fmt: skip
+"""What a list may be sorted by, the greatest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which incidents, by all that is given, in which order. `grep` is looked for in titles and samples, in any case;
+    `source`, `kind` and `fingerprint` hold for any facet. `after` is the `cursor_of` the last one already read."""
+
+    service: str = ""
+    state: str = ""
+    severity: str = ""
+    source: str = ""
+    kind: str = ""
+    fingerprint: str = ""
+    grep: str = ""
+    since_ms: int = 0
+    until_ms: int = 2**62
+    joined: bool = False
+    sort: str = "last"
+    after: str = ""
+    limit: int = 200
 
 
 class Incidents:
@@ -27,11 +54,12 @@ class Incidents:
         return _incident(chosen[0]) if chosen else None
 
     def latest(self, service: str, fingerprint: str) -> Incident | None:
-        """The newest incident with this fingerprint, open or not."""
+        """The newest incident that has a facet with this fingerprint, open or not."""
         query = (
             select(incidents)
-            .where(incidents.c.service == service, incidents.c.fingerprint == fingerprint)
-            .order_by(incidents.c.first_at_ms.desc())
+            .join(facets, facets.c.incident == incidents.c.id)
+            .where(facets.c.service == service, facets.c.fingerprint == fingerprint)
+            .order_by(facets.c.first_at_ms.desc())
             .limit(1)
         )
         with self._db.begin() as c:
@@ -39,9 +67,15 @@ class Incidents:
         return _incident(row) if row else None
 
     def add(self, incident: Incident) -> None:
-        """Write a new incident."""
+        """Write a new incident with its signal as the only facet."""
+        row = dump(incident)
+        signal = incident.signal
+        facet = {name: row[name] for name in ("service", "fingerprint", "title", "severity", "first_at_ms",
+                                              "last_at_ms", "count", "signal")}  # fmt: skip
+        facet |= {"incident": incident.id, "source": signal.source, "kind": signal.kind, "why": "", "turns": ""}
         with self._db.begin() as c:
-            c.execute(incidents.insert().values(**dump(incident)))
+            c.execute(incidents.insert().values(**row))
+            c.execute(facets.insert().values(**facet, rank=3 if signal.frames else 0))
 
     def count_again(self, incident: Incident, at_ms: int, times: int = 1) -> Incident:
         """One more occurrence (or `times`)."""
@@ -73,20 +107,41 @@ class Incidents:
             return c.execute(select(seen.c.key).where(seen.c.key == key[:300])).first() is not None
 
     def occurrences_since(self, incident: str, at_ms: int) -> int:
-        """How many signals of an incident, and of those that recur after it, were seen at or after a time."""
+        """How often what an incident is mended from was seen at or after a time, in it and in those that recur after
+        it; alerts that joined it don't count: they decay slowly."""
+        mended = select(incidents.c.fingerprint).where(incidents.c.id == incident).scalar_subquery()
+        heirs = select(incidents.c.id).where((incidents.c.id == incident) | (incidents.c.previous == incident))
+        query = select(func.count()).where(
+            seen.c.incident.in_(heirs),
+            seen.c.at_ms >= at_ms,
+            or_(seen.c.fingerprint == "", seen.c.fingerprint == mended),
+        )
         with self._db.begin() as c:
-            heirs = select(incidents.c.id).where((incidents.c.id == incident) | (incidents.c.previous == incident))
-            query = select(func.count()).select_from(seen).where(seen.c.incident.in_(heirs), seen.c.at_ms >= at_ms)
             return int(c.execute(query).scalar_one())
 
-    def list(self, *, since_ms: int = 0, until_ms: int = 2**62, state: str = "", limit: int = 200) -> list[Incident]:
-        """Incidents active in a period, newest first."""
-        query = select(incidents).where(incidents.c.last_at_ms >= since_ms, incidents.c.first_at_ms < until_ms)
-        if state:
-            query = query.where(incidents.c.state == state)
+    # ------------------------------------------------------------ lists
+
+    def list(
+        self, *, since_ms: int = 0, until_ms: int = 2**62, state: str = "", limit: int = 200, joined: bool = False
+    ) -> list[Incident]:
+        """Incidents active in a period, newest first; those that others took over only when `joined`."""
+        return self.find(Filter(since_ms=since_ms, until_ms=until_ms, state=state, limit=limit, joined=joined))
+
+    def find(self, wanted: Filter) -> list[Incident]:
+        """The incidents of a filter. Raises ValueError for a cursor that is none."""
+        by = SORTS[wanted.sort]
+        query = _filtered(select(incidents), wanted).order_by(by.desc(), incidents.c.id.desc()).limit(wanted.limit)
+        if wanted.after:
+            value, name = _cursor(wanted.after)
+            query = query.where(or_(by < value, and_(by == value, incidents.c.id < name)))
         with self._db.begin() as c:
-            rows = c.execute(query.order_by(incidents.c.last_at_ms.desc()).limit(limit)).mappings().all()
-        return [_incident(r) for r in rows]
+            return [_incident(r) for r in c.execute(query).mappings().all()]
+
+    def heirs(self, incident: str) -> list[str]:
+        """The incidents that recur after one, or that it took over, oldest first."""
+        query = select(incidents.c.id).where((incidents.c.previous == incident) | (incidents.c.joined == incident))
+        with self._db.begin() as c:
+            return list(c.execute(query.order_by(incidents.c.first_at_ms)).scalars())
 
     def totals(self) -> dict[tuple[str, str], int]:
         """(service, state) → how many incidents there are."""
@@ -96,10 +151,87 @@ class Incidents:
         with self._db.begin() as c:
             return {(service, state): count for service, state, count in c.execute(query)}
 
+    # ------------------------------------------------------------ details
+
+    def facets(self, incident: str) -> list[dict[str, Any]]:
+        """The kinds of signals in an incident, the first one first, each with why it is there; without signals."""
+        columns = [column for column in facets.c if column.name not in ("signal", "turns", "incident")]
+        query = select(*columns).where(facets.c.incident == incident)
+        return self._rows(query.order_by(facets.c.first_at_ms, facets.c.fingerprint))
+
+    def samples(self, incident: str) -> list[dict[str, Any]]:
+        """slot (first, last, s0…), at_ms and text of the samples kept, oldest first."""
+        columns = (samples.c.slot, samples.c.at_ms, samples.c.text)
+        query = select(*columns).where(samples.c.incident == incident)
+        return self._rows(query.order_by(samples.c.at_ms, samples.c.slot))
+
+    def buckets(self, incident: str) -> list[tuple[int, int]]:
+        """(beginning of the minute or hour, count), in order."""
+        return self.buckets_of([incident]).get(incident, [])
+
+    def buckets_of(self, names: list[str]) -> dict[str, list[tuple[int, int]]]:
+        """The same of several incidents."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for start in range(0, len(names), 900):
+            query = select(buckets).where(buckets.c.incident.in_(names[start : start + 900]))
+            for row in self._rows(query.order_by(buckets.c.at_ms)):
+                found.setdefault(row["incident"], []).append((row["at_ms"], row["count"]))
+        return found
+
+    def decisions(self, subject: str) -> list[dict[str, Any]]:
+        """action, count, last reason and when, of an incident's id or `service:NAME` for what began none."""
+        columns = (decisions.c.action, decisions.c.count, decisions.c.reason, decisions.c.at_ms)
+        query = select(*columns).where(decisions.c.subject == subject)
+        return self._rows(query.order_by(decisions.c.count.desc(), decisions.c.action))
+
+    def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
+        with self._db.begin() as c:
+            return [dict(row) for row in c.execute(query).mappings()]
+
     def forget_signals(self, before_ms: int) -> int:
         """Retention: drop the memory of signals older than a time; returns how many."""
         with self._db.begin() as c:
             return c.execute(seen.delete().where(seen.c.at_ms < before_ms)).rowcount
+
+
+def cursor_of(incident: Incident, sort: str) -> str:
+    """Where a list goes on after this incident."""
+    values = {"last": incident.last_at_ms, "first": incident.first_at_ms, "count": incident.count,
+              "severity": list(Severity).index(incident.severity)}  # fmt: skip
+    return f"{values[sort]}.{incident.id}"
+
+
+def _cursor(text: str) -> tuple[int, str]:
+    value, dot, name = text.partition(".")
+    if not dot or not value.isascii() or not value.isdigit() or len(value) > 18:
+        raise ValueError(f"'{text[:60]}' is no cursor; take `next` of the answer before")
+    return int(value), name
+
+
+def _filtered(query: Select[Any], wanted: Filter) -> Select[Any]:
+    query = query.where(incidents.c.last_at_ms >= wanted.since_ms, incidents.c.first_at_ms < wanted.until_ms)
+    for name in ("service", "state", "severity"):
+        if value := getattr(wanted, name):
+            query = query.where(incidents.c[name] == value)
+    if not wanted.joined:
+        query = query.where(incidents.c.joined == "")
+    here = facets.c.incident == incidents.c.id
+    named = [facets.c[name] == getattr(wanted, name) for name in ("kind", "fingerprint") if getattr(wanted, name)]
+    if wanted.source:
+        named.append(
+            or_(facets.c.source == wanted.source, facets.c.source.startswith(f"{wanted.source}:", autoescape=True))
+        )
+    if named:
+        query = query.where(select(facets.c.incident).where(here, *named).exists())
+    if wanted.grep:
+        sampled = select(samples.c.incident).where(
+            samples.c.incident == incidents.c.id, samples.c.text.icontains(wanted.grep, autoescape=True)
+        )
+        titled = select(facets.c.incident).where(here, facets.c.title.icontains(wanted.grep, autoescape=True))
+        query = query.where(
+            or_(incidents.c.title.icontains(wanted.grep, autoescape=True), titled.exists(), sampled.exists())
+        )
+    return query
 
 
 def _incident(row: RowMapping) -> Incident:

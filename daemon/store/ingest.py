@@ -28,16 +28,52 @@ _CHUNK = 900
 _LIVE = (IncidentState.OPEN.value, IncidentState.ESCALATED.value)
 _CASE = [column for column in incidents.c if column.name != "signal"]
 _FACET = [column for column in facets.c if column.name != "signal"]
+_NAMES = bindparam("names", expanding=True)
+_BEGUN = incidents.c.first_at_ms.between(bindparam("since"), bindparam("until"))
 _newer = facets.alias("newer")
-_LATEST = select(*_FACET).where(
-    facets.c.fingerprint.in_(bindparam("names", expanding=True)),
-    ~select(_newer.c.incident)
+
+# Statements are made once: to make one costs more than to run it.
+_KNOWN = select(seen.c.key, seen.c.incident).where(seen.c.key.in_(_NAMES))
+_LATEST = (
+    select(*_FACET, *[column.label(f"i_{column.name}") for column in _CASE])
+    .join(incidents, incidents.c.id == facets.c.incident)
     .where(
-        _newer.c.fingerprint == facets.c.fingerprint,
-        _newer.c.service == facets.c.service,
-        _newer.c.first_at_ms > facets.c.first_at_ms,
+        facets.c.fingerprint.in_(_NAMES),
+        ~select(_newer.c.incident)
+        .where(
+            _newer.c.fingerprint == facets.c.fingerprint,
+            _newer.c.service == facets.c.service,
+            _newer.c.first_at_ms > facets.c.first_at_ms,
+        )
+        .exists(),
     )
-    .exists(),
+)
+_TIED = (
+    select(ties)
+    .join(incidents, incidents.c.id == ties.c.incident)
+    .where(ties.c.token.in_(_NAMES), incidents.c.state.in_(_LIVE), _BEGUN)
+)
+_TIES_OF = select(ties).where(ties.c.incident.in_(_NAMES))
+_CASES = select(*_CASE).where(incidents.c.id.in_(_NAMES))
+_FACETS_OF = select(*_FACET).where(facets.c.incident.in_(_NAMES))
+_SIGNALS = select(incidents.c.id, incidents.c.signal).where(incidents.c.id.in_(_NAMES))
+_GATHERED = select(journal.c.id).where(journal.c.mission == missions.c.id, journal.c.actor == "hand-off").exists()
+_MISSIONS_OF = select(
+    missions.c.incident, missions.c.id, missions.c.stage, missions.c.updated_at_ms, _GATHERED.label("gathered")
+).where(missions.c.incident.in_(_NAMES))
+_BEGUN_IN = select(incidents.c.id, incidents.c.service, incidents.c.first_at_ms, incidents.c.held).where(
+    incidents.c.service.in_(_NAMES), _BEGUN, incidents.c.joined == ""
+)
+_STORMS = select(incidents.c.id, incidents.c.service).where(
+    incidents.c.service.in_(_NAMES), incidents.c.state == IncidentState.OPEN.value, incidents.c.held == "storm"
+)
+_FIRING = select(firing).where(firing.c.instance.in_(_NAMES))
+_FIRING_OF = select(firing).where(firing.c.incident.in_(_NAMES), firing.c.over_ms == 0)
+_RELEASES = select(releases).where(releases.c.service.in_(_NAMES))
+_DEPLOYS = (
+    select(missions.c.service, journal.c.mission, journal.c.at_ms)
+    .join(missions, missions.c.id == journal.c.mission)
+    .where(missions.c.service.in_(_NAMES), journal.c.stage == "deploying", journal.c.at_ms >= bindparam("since"))
 )
 _ADD = {
     table.name: text(
@@ -87,64 +123,43 @@ class Ingest:
 
     def known(self, keys: Collection[str]) -> dict[str, str]:
         """key → incident, of the observations that were counted before."""
-        rows = self._in(select(seen.c.key, seen.c.incident), seen.c.key, keys)
-        return {row["key"]: row["incident"] for row in rows}
+        return {row["key"]: row["incident"] for row in self._all(_KNOWN, keys)}
 
     def latest(self, fingerprints: Collection[str]) -> list[Row]:
-        """The newest facet of each (service, fingerprint), whatever its incident's state."""
-        found: list[Row] = []
-        with self._db.begin() as c:
-            for names in _chunks(fingerprints):
-                found += c.execute(_LATEST, {"names": names}).mappings().all()
-        return found
+        """The newest facet of each (service, fingerprint), whatever its incident's state, which is `i_*`."""
+        return self._all(_LATEST, fingerprints)
 
     def tied(self, tokens: Collection[str], since_ms: int, until_ms: int) -> list[Row]:
         """Ties (token, incident, at_ms) of open incidents that began in a period."""
-        query = (
-            select(ties)
-            .join(incidents, incidents.c.id == ties.c.incident)
-            .where(incidents.c.state.in_(_LIVE), incidents.c.first_at_ms.between(since_ms, until_ms))
-        )
-        return self._in(query, ties.c.token, tokens)
+        return self._all(_TIED, tokens, since=since_ms, until=until_ms)
 
     def ties_of(self, ids: Collection[str]) -> list[Row]:
         """All ties of some incidents."""
-        return self._in(select(ties), ties.c.incident, ids)
+        return self._all(_TIES_OF, ids)
 
     def cases(self, ids: Collection[str]) -> list[Row]:
         """Incidents without their signals."""
-        return self._in(select(*_CASE), incidents.c.id, ids)
+        return self._all(_CASES, ids)
 
     def facets_of(self, ids: Collection[str]) -> list[Row]:
         """All facets of some incidents, without their signals."""
-        return self._in(select(*_FACET), facets.c.incident, ids)
+        return self._all(_FACETS_OF, ids)
 
     def signals(self, ids: Collection[str]) -> dict[str, Signal]:
         """incident → the signal to mend from."""
-        rows = self._in(select(incidents.c.id, incidents.c.signal), incidents.c.id, ids)
-        return {row["id"]: load(Signal, row["signal"]) for row in rows}
+        return {row["id"]: load(Signal, row["signal"]) for row in self._all(_SIGNALS, ids)}
 
     def missions_of(self, ids: Collection[str]) -> dict[str, Row]:
         """incident → id, stage, updated_at_ms of its mission, and whether it has gathered its evidence."""
-        gathered = (
-            select(journal.c.id).where(journal.c.mission == missions.c.id, journal.c.actor == "hand-off").exists()
-        )
-        columns = (missions.c.incident, missions.c.id, missions.c.stage, missions.c.updated_at_ms)
-        rows = self._in(select(*columns, gathered.label("gathered")), missions.c.incident, ids)
-        return {row["incident"]: row for row in rows}
+        return {row["incident"]: row for row in self._all(_MISSIONS_OF, ids)}
 
     def begun(self, services: Collection[str], since_ms: int, until_ms: int) -> list[Row]:
         """id, service, first_at_ms, held of the incidents that began in a period."""
-        columns = (incidents.c.id, incidents.c.service, incidents.c.first_at_ms, incidents.c.held)
-        query = select(*columns).where(incidents.c.first_at_ms.between(since_ms, until_ms), incidents.c.joined == "")
-        return self._in(query, incidents.c.service, services)
+        return self._all(_BEGUN_IN, services, since=since_ms, until=until_ms)
 
     def storms(self, services: Collection[str]) -> list[Row]:
         """id and service of the storm incidents that are open."""
-        query = select(incidents.c.id, incidents.c.service).where(
-            incidents.c.state == IncidentState.OPEN.value, incidents.c.held == "storm"
-        )
-        return self._in(query, incidents.c.service, services)
+        return self._all(_STORMS, services)
 
     def counted(self, incident: str, since_ms: int) -> int:
         """How many observations of an incident were at or after a time."""
@@ -164,24 +179,19 @@ class Ingest:
 
     def firing(self, instances: Collection[str]) -> list[Row]:
         """What is known of these instances of alerts."""
-        return self._in(select(firing), firing.c.instance, instances)
+        return self._all(_FIRING, instances)
 
     def firing_of(self, ids: Collection[str]) -> list[Row]:
         """The instances that still fire in some incidents."""
-        return self._in(select(firing).where(firing.c.over_ms == 0), firing.c.incident, ids)
+        return self._all(_FIRING_OF, ids)
 
     def releases_of(self, services: Collection[str]) -> list[Row]:
         """service, release, first_at_ms."""
-        return self._in(select(releases), releases.c.service, services)
+        return self._all(_RELEASES, services)
 
     def deploys(self, services: Collection[str], since_ms: int) -> list[Row]:
         """service, mission, at_ms of our own deploys, from the journal."""
-        query = (
-            select(missions.c.service, journal.c.mission, journal.c.at_ms)
-            .join(missions, missions.c.id == journal.c.mission)
-            .where(journal.c.stage == "deploying", journal.c.at_ms >= since_ms)
-        )
-        return self._in(query, missions.c.service, services)
+        return self._all(_DEPLOYS, services, since=since_ms)
 
     def still_firing(self, ended_before_ms: int) -> list[Row]:
         """Instances that fire on although their incident ended before a time: they fired during its cool-down."""
@@ -200,7 +210,7 @@ class Ingest:
             .limit(1000)
         )  # fmt: skip
         with self._db.begin() as c:
-            return list(c.execute(query).mappings())
+            return [dict(row) for row in c.execute(query).mappings()]
 
     def due(self, limit: int) -> list[Incident]:
         """Open incidents that are not held and have no mission, oldest first."""
@@ -222,12 +232,12 @@ class Ingest:
         with self._db.begin() as c:
             return [load(Incident, dict(row)) for row in c.execute(query.limit(1000)).mappings()]
 
-    def _in(self, query: Select[Any], column: Any, values: Collection[str]) -> list[Row]:
+    def _all(self, query: Select[Any], names: Collection[str], **values: int) -> list[Row]:
         found: list[Row] = []
-        if values:
+        if names:
             with self._db.begin() as c:
-                for chunk in _chunks(values):
-                    found += c.execute(query.where(column.in_(chunk))).mappings().all()
+                for chunk in _chunks(names):
+                    found.extend(c.execute(query, {"names": chunk, **values}).mappings())
         return found
 
     # ------------------------------------------------------------ writing

@@ -11,7 +11,6 @@ from nightshift.daemon.ports import Notice
 from nightshift.daemon.store.database import Database
 from nightshift.daemon.store.schema import notices, offsets, outcomes
 
-
 _PUT = text(
     "INSERT INTO offsets (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 )
