@@ -10,7 +10,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nightshift.daemon.kit.backoff import Backoff
 from nightshift.daemon.kit.run import spawn
@@ -20,8 +20,6 @@ from nightshift.monitors.interrupt import Interrupt
 from nightshift.monitors.logs.delivery import Delivery
 
 if TYPE_CHECKING:
-    from subprocess import Popen
-
     from nightshift.daemon.kit.clock import Clock
 
 _log = logging.getLogger(__name__)
@@ -100,7 +98,7 @@ class Feed:
             self._stop.wait(wait_s)
 
     def _life(self, argv: Sequence[str]) -> None:
-        child: Popen[bytes] | None = None
+        child: Any = None
         fd, write = os.pipe() if argv else (os.dup(0), -1)
         try:
             if argv:
@@ -151,7 +149,7 @@ class Feed:
             self._saved, self._saved_s = wanted, now_s
 
 
-def _end(child: Popen[bytes] | None) -> None:
+def _end(child: Any) -> None:
     if child is not None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)

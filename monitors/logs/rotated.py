@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from nightshift.monitors.logs import packed
-from nightshift.monitors.logs.identity import ELSEWHERE, HEAD_BYTES, Mark, Past, begins, is_empty, open_regular
+from nightshift.monitors.logs.identity import ELSEWHERE, HEAD_BYTES, Mark, Past, begins, head_of, is_empty, open_regular
 
 _MAX_ENTRIES = 20_000
 _SECOND_NS = 1_000_000_000
@@ -88,12 +88,13 @@ def find_missed(
     `heads` are of generations still being read: what begins alike is a copy of one of them, as is what equals one
     that is `past`. Names that are `followed` on their own account are left out: they are read under their own path.
     """
-    found = []
+    found: list[Found] = []
     for one in _candidates(path, lambda entry: entry.inode() not in inodes and not followed(entry.path)):
         now = one.status
         late = now.st_mtime_ns >= since_ns - (_SECOND_NS if one.packed else 0)
         copied = any(begins(one.head, head) for head in heads if not is_empty(head))
-        if not late or not one.head or copied or any(_equals(one, known) for known in past):
+        packing = one.packed and any(begins(one.head, head_of(plain.head)) for plain in found)
+        if not late or not one.head or copied or packing or any(_equals(one, known) for known in past):
             one.close()
         else:
             found.append(one)
@@ -116,7 +117,8 @@ def _candidates(path: str, wanted: Callable[[os.DirEntry[str]], bool] = lambda _
     base = os.path.basename(path)
     stem, dot, end = base.rpartition(".")
     inner = re.compile(rf"{re.escape(stem)}[.-]\d[\w:+-]*\.{re.escape(end)}") if dot and stem else None
-    for entry in _entries(path):
+    # Packed ones last: a plain file that is gone when its turn comes has been packed to the end by then.
+    for entry in sorted(_entries(path), key=lambda entry: is_packed(entry.name)):
         name = entry.name
         named = name.startswith((f"{base}.", f"{base}-")) or (inner is not None and inner.match(name) is not None)
         if named and not name.endswith(packed.OTHERS) and wanted(entry):
