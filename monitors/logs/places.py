@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _PREFIX = "logs:"
 _PATTERN = "logs:?"
-_PAST = 16
-_PAST_SAVED = 4
+_PAST = 64
+_PAST_SAVED = 32
 
 
 class Place:
