@@ -245,9 +245,7 @@ def test_without_kernel_events_files_are_polled_and_one_line_says_so(tmp_path, c
     path, other, sink = tmp_path / "app.log", tmp_path / "b" / "other.log", ListSink()
     other.parent.mkdir()
     files = [logs.LogFile(path=str(p), service="shop") for p in (path, other)]
-    monitor = LogMonitor(
-        logs.Settings(files=files, poll_s=0.05, reconcile_s=0.2), SystemClock(), kernel=out_of_watches
-    )
+    monitor = LogMonitor(logs.Settings(files=files, poll_s=0.05, reconcile_s=0.2), SystemClock(), kernel=out_of_watches)
     with watching(monitor, sink):
         sink.wait(lambda s: s.checkpoints)
         append(path, crash(0))
