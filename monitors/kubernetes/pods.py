@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from nightshift.daemon.model import Severity
 from nightshift.monitors.deaths import GROUPS, Death, deaths_of
+from nightshift.monitors.images import release_of
 from nightshift.monitors.kubernetes.finding import Finding
-from nightshift.monitors.kubernetes.subject import release_of
 from nightshift.monitors.shapes import number, rows, table, text, unix_ms
 
 if TYPE_CHECKING:

@@ -64,10 +64,3 @@ def _commit(thing: Mapping[str, Any], labels: Mapping[str, str], settings: Setti
     inner = table(thing, "spec", "template", "metadata")
     places = (texts(table(thing, "metadata").get("annotations")), texts(inner.get("annotations")), labels)
     return next((place[key] for key in settings.commit_annotations for place in places if place.get(key)), "")
-
-
-def release_of(image: str) -> str:
-    """What of an image names the release: its tag, else the start of its digest. ``reg:5000/shop:1.2`` → ``1.2``."""
-    plain, _, digest = image.partition("@")
-    tag = plain.rpartition("/")[2].partition(":")[2]
-    return tag or digest.partition(":")[2][:12]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from nightshift.monitors.images import release_of
 from nightshift.monitors.kubernetes.finding import Finding
 from nightshift.monitors.kubernetes.pods import place
-from nightshift.monitors.kubernetes.subject import release_of
 from nightshift.monitors.shapes import number, rows, table, text, unix_ms
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from nightshift.daemon.kit.clock import ManualClock
 from nightshift.daemon.model import Signal, dump
+from nightshift.monitors.images import release_of
 from nightshift.monitors.kubernetes import Settings, selector
 from nightshift.monitors.kubernetes.desk import Objects
 from nightshift.monitors.kubernetes.finding import Finding, Look, Subject
 from nightshift.monitors.kubernetes.happenings import Happenings, read_event
 from nightshift.monitors.kubernetes.ledger import Ledger
 from nightshift.monitors.kubernetes.resources import RESOURCES, rights
-from nightshift.monitors.kubernetes.subject import named, release_of, subject_of
+from nightshift.monitors.kubernetes.subject import named, subject_of
 from nightshift.monitors.shapes import number, text, unix_ms
 from nightshift.monitors.testing import ListSink
 
