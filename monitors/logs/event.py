@@ -127,7 +127,7 @@ class Event:
         if CAUSE in body or CONTEXT in body:
             self.phase = Phase.CHAIN
             return self._add(body, text)
-        if body.strip() and starts_record(body):
+        if body.strip() and (self._foreign or starts_record(body)):
             return self._other()
         self._continued += 1
         return self._add(body, text) if self._continued <= MAX_CONTINUATION else Taken.OVER
@@ -135,6 +135,10 @@ class Event:
     def _other(self) -> Taken:
         self._foreign += 1
         return Taken.OVER if self._foreign > MAX_FOREIGN or self.bare_syntax else Taken.FOREIGN
+
+    def foreign(self) -> Taken:
+        """A line that belongs to somebody else, whatever it says."""
+        return self._other()
 
     def forgive(self) -> None:
         """The last foreign line belongs to a trace that is open too: it is no sign that this one is over."""

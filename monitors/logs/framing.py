@@ -16,7 +16,9 @@ from nightshift.monitors.logs.record import stamp_ms
 if TYPE_CHECKING:
     from nightshift.monitors.logs.scan import Scanner
 
-_CRI = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?::[^ ]*)? ")
+_CRI = re.compile(
+    rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?::[^ ]*)? "
+)
 _DOCKER = re.compile(rb'\{"log": ?".*"(?:stream|time)": ?"')
 _LINE_BYTES = 64 << 10
 _MAX_TEXT = 1 << 20
@@ -49,7 +51,12 @@ def _docker(line: bytes) -> Unwrapped | None:
         entry = orjson.loads(line)
         text = entry["log"]
         body = text.encode("utf-8", "surrogatepass")
-        return str(entry.get("stream", "")), body.removesuffix(b"\n"), body.endswith(b"\n"), str(entry.get("time", "")).encode()
+        return (
+            str(entry.get("stream", "")),
+            body.removesuffix(b"\n"),
+            body.endswith(b"\n"),
+            str(entry.get("time", "")).encode(),
+        )
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeError):
         return None
 
@@ -113,7 +120,9 @@ class Frames:
             at = end + 1
         return streams
 
-    def _one(self, scanner: Scanner, name: str, stream: _Stream, stop: int, base: int, final: bool) -> tuple[int, bool, bool]:
+    def _one(
+        self, scanner: Scanner, name: str, stream: _Stream, stop: int, base: int, final: bool
+    ) -> tuple[int, bool, bool]:
         """(where the stream must be seen again, whether something is open, whether that is complete)."""
         from nightshift.monitors.logs.segment import Block, NeedMore, keep_from, segment
 
@@ -138,7 +147,7 @@ class Frames:
                 grouper.read(Block(block.kind, 0, 0, block.parts), lines, at_ms)
             rest = keep_from(text) if not final else text.stop
         except NeedMore as more:
-            rest, open_, done = more.start, True, more.ended
+            rest, open_, done = keep_from(text, more.start), True, more.ended
         rest = min(rest, last)
         real = place(rest)[0] if rest < len(stream.text) else stop
         self._floors[name] = base + (place(max(text.floor, 0))[0] if text.floor < len(stream.text) else stop)

@@ -21,9 +21,7 @@ from nightshift.monitors.logs.traceback import HEADER, Trace, parse
 _log = logging.getLogger(__name__)
 _SAMPLE_CHARS = 65536
 _LINE_CHARS = 8192
-_STAMP = re.compile(
-    r"^[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?Z|[+-]\d\d:?\d\d)?[\])]?\s+"
-)
+_STAMP = re.compile(r"^[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?Z|[+-]\d\d:?\d\d)?[\])]?\s+")
 
 
 class Grouper:
@@ -32,7 +30,7 @@ class Grouper:
     `idle`: no event is open; `ended`: the open one is complete as far as anyone can tell. The scanner sets both.
     """
 
-    __slots__ = ("_clock", "_errors", "_identity", "_labels", "_service", "_source", "ended", "form", "idle", "out")
+    __slots__ = ("_clock", "_errors", "_identity", "_labels", "_service", "_source", "ended", "form", "idle", "known", "out")
 
     def __init__(
         self, *, service: str, source: str, identity: str, clock: Clock, labels: Mapping[str, str],
@@ -42,10 +40,11 @@ class Grouper:
         self._labels, self.form, self._errors = labels, form, errors
         self.out: list[Signal] = []
         self.idle, self.ended = True, False
+        self.known: object = None
 
-    def again(self, key: int, offset: int) -> bool:  # noqa: ARG002 - for those that count instead of reading
-        """Whether an event is known by its key and was counted; here each is read."""
-        return False
+    def count(self, counted: list[tuple[int, int, int]], base: int) -> None:
+        """Events of known kinds, for those who have a table of them; here each event is read."""
+        raise NotImplementedError
 
     def read(self, block: Block, lines: list[tuple[int, bytes]], at_ms: int | None = None, key: int = 0) -> None:  # noqa: ARG002
         """One event and its lines with their offsets; whatever it holds, reading goes on."""
@@ -79,7 +78,7 @@ class Grouper:
             body = next((n for n, text in enumerate(texts) if HEADER in text or text.startswith("  File ")), 0)
             before = texts[0] if body else texts[0][: max(0, texts[0].find(HEADER))]
             return parse(own_lines(texts[body:])), before
-        return PARSERS[kind](texts), texts[0]
+        return PARSERS[kind](texts), texts[0] if starts_record(texts[0].encode("utf-8", "replace")) else ""
 
     def _document(self, offset: int, text: str, at_ms: int | None) -> Signal | None:
         document = decode(text) if self.form != "plain" else None

@@ -5,6 +5,7 @@
  * Literals are found with Teddy (three-byte fingerprints, eight buckets, after Hyperscan's and the `memchr` crate's
  * descriptions), with AVX2 where the processor has it, else with a table of byte pairs. Events carry a 64-bit hash,
  * keyed per process since logs are hostile, of all that decides their fingerprint; equal hashes, equal fingerprints. */
+#define _GNU_SOURCE
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
@@ -17,10 +18,11 @@
 
 typedef const unsigned char *P;
 enum { PYTHON, STACK, GO, RUST, RUBY, PHP, JSON, LINE };
-enum { END, HAND, MORE };
+enum { END, HAND, MORE, NEWS };
 #define WINDOW 200
 #define MAX_BYTES (256 << 10)
 #define MATCHED 2000
+#define LOOK_AHEAD 12 /* writers.py */
 #define MAX_LITERALS 64
 
 /* ------------------------------------------------------------ literals */
@@ -29,14 +31,15 @@ typedef struct { unsigned char text[40]; int len; int bucket; } Literal;
 typedef struct {
     Literal literals[MAX_LITERALS];
     int count;
-    unsigned char lo[3][16], hi[3][16];
+    int sorted[MAX_LITERALS], first[9]; /* the literals by bucket */
+    unsigned char lo[4][16], hi[4][16];
     unsigned char pairs[65536 / 8];
 } Filter;
-static Filter filters[2];
+static Filter filters[3]; /* traces; traces and levels; what foreign() looks for */
 
 static int add_literals(Filter *f, PyObject *words) {
     Py_ssize_t n = PySequence_Size(words);
-    static const char *groups[8] = {"eE", "cC[|=", "fF\"", "sSTlpU", " ", "\t\\", "\n", ""};
+    static const char *groups[8] = {"eE", "cC", "fF:", "\"", " \t\\", "\n", "sST", ""};
     memset(f, 0, sizeof *f);
     if (n < 0 || n > MAX_LITERALS) { PyErr_SetString(PyExc_ValueError, "too many literals"); return -1; }
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -50,7 +53,7 @@ static int add_literals(Filter *f, PyObject *words) {
         Literal *l = &f->literals[f->count++];
         memcpy(l->text, text, len); l->len = (int)len; l->bucket = 7;
         for (int g = 0; g < 7; g++) if (strchr(groups[g], text[0])) l->bucket = g;
-        for (int k = 0; k < 3; k++) for (int b = 0; b < 256; b++)
+        for (int k = 0; k < 4; k++) for (int b = 0; b < 256; b++)
             if (k >= len || (unsigned char)text[k] == b) {
                 f->lo[k][b & 15] |= 1 << l->bucket; f->hi[k][b >> 4] |= 1 << l->bucket;
             }
@@ -58,14 +61,20 @@ static int add_literals(Filter *f, PyObject *words) {
         f->pairs[pair >> 3] |= 1 << (pair & 7);
         Py_DECREF(word);
     }
+    for (int b = 0, n = 0; b <= 8; b++) {
+        f->first[b] = n;
+        for (int i = 0; i < f->count; i++) if (f->literals[i].bucket == b) f->sorted[n++] = i;
+    }
     return 0;
 }
 
 static int verify(const Filter *f, P p, P stop, unsigned buckets) {
-    for (int i = 0; i < f->count; i++) {
-        const Literal *l = &f->literals[i];
-        if ((buckets >> l->bucket & 1) && p[0] == l->text[0] && stop - p >= l->len && !memcmp(p, l->text, l->len))
-            return l->len;
+    for (; buckets; buckets &= buckets - 1) {
+        int b = __builtin_ctz(buckets);
+        for (int i = f->first[b]; i < f->first[b + 1]; i++) {
+            const Literal *l = &f->literals[f->sorted[i]];
+            if (p[0] == l->text[0] && p[1] == l->text[1] && stop - p >= l->len && !memcmp(p, l->text, l->len)) return l->len;
+        }
     }
     return 0;
 }
@@ -82,14 +91,14 @@ static P next_plain(const Filter *f, P p, P stop) {
 #ifdef HAVE_AVX2
 __attribute__((target("avx2"))) static P next_avx2(const Filter *f, P p, P stop) {
     const __m256i low = _mm256_set1_epi8(15);
-    __m256i lo[3], hi[3];
-    for (int k = 0; k < 3; k++) {
+    __m256i lo[4], hi[4];
+    for (int k = 0; k < 4; k++) {
         lo[k] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)f->lo[k]));
         hi[k] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)f->hi[k]));
     }
-    for (; stop - p >= 34; p += 32) {
+    for (; stop - p >= 35; p += 32) {
         __m256i all = _mm256_set1_epi8(-1);
-        for (int k = 0; k < 3; k++) {
+        for (int k = 0; k < 4; k++) {
             __m256i v = _mm256_loadu_si256((const __m256i *)(p + k));
             __m256i a = _mm256_shuffle_epi8(lo[k], _mm256_and_si256(v, low));
             __m256i b = _mm256_shuffle_epi8(hi[k], _mm256_and_si256(_mm256_srli_epi16(v, 4), low));
@@ -135,25 +144,28 @@ static const char SEPARATORS[] = " \t\r\n\v\f=:,;()[]{}'\"\x1c\x1d\x1e\x1f";
 static unsigned char separator[256];
 
 static int has(P p, P end, const char *text) {
-    size_t n = strlen(text);
-    for (; (size_t)(end - p) >= n; p++) if (*p == (unsigned char)*text && !memcmp(p, text, n)) return 1;
-    return 0;
+    return end > p && memmem(p, end - p, text, strlen(text)) != 0;
 }
 
 /* Every token that holds a digit counts as one; a long line's tokens count with their length, as what is cut off
  * depends on it. Exceptions' names and bytes beyond ASCII count as they are. */
 static uint64_t hash_masked(uint64_t h, P p, P end) {
+    const uint64_t k = (seed | 1) * 0x9FB21C651E98DF25ULL;
     int lengths = end - p > WINDOW;
     if (end - p > 1024) end = p + 1024;
+    h = mix(h, seed);
     while (p < end) {
-        if (separator[*p]) { P from = p; while (p < end && separator[*p]) p++; h = hash_bytes(h, from, p); continue; }
-        P from = p; int digit = 0, wide = 0;
-        for (; p < end && !separator[*p]; p++) { digit |= is_digit(*p); wide |= *p >= 0x80; }
-        if (digit && !wide && !has(from, p, "Exception") && !has(from, p, "Error")) h = mix(h, '#');
-        else h = hash_bytes(h, from, p);
+        if (separator[*p]) { h = (h ^ *p++) * k; h ^= h >> 29; continue; }
+        P from = p; uint64_t g = h; int digit = 0, wide = 0, named = 0;
+        for (; p < end && !separator[*p]; p++) {
+            digit |= is_digit(*p); wide |= *p >= 0x80; named |= *p == 'E';
+            g = (g ^ *p) * k; g ^= g >> 29;
+        }
+        if (digit && !wide && !(named && (has(from, p, "Exception") || has(from, p, "Error")))) h = mix(h, '#');
+        else h = g;
         if (lengths) h = mix(h, (uint64_t)(p - from));
     }
-    return h;
+    return mix(h, k);
 }
 
 /* ------------------------------------------------------------ lines (lines.py) */
@@ -172,7 +184,7 @@ static const Level LEVELS[] = {
 
 static const Level *level_word(P p, int n) {
     char low[9];
-    if (n < 3 || n > 8) return 0;
+    if (n < 3 || n > 8 || !strchr("ecfsdinwtapv", *p | 32)) return 0;
     for (int i = 0; i < n; i++) low[i] = (char)(p[i] | 32);
     for (const Level *l = LEVELS; l->word; l++) if (l->len == n && !memcmp(l->word, low, n)) return l;
     return 0;
@@ -391,6 +403,7 @@ static int header_at(P p, P e) { /* 1 a header and nothing else, 0 none, -1 one 
 typedef struct {
     P buffer, floor, stop;
     int final, errors, line_bytes;
+    P *foreign; /* the next line that is one of foreign()'s, as far as is known */
 } Text;
 
 typedef struct { int kind; P start, end; uint64_t hash; int status, ended; } Event;
@@ -480,6 +493,53 @@ static Event python_event(const Text *t, P start, P at, P from) {
     return found;
 }
 
+/* Whether a trace of segment.py's own kind, or one behind a writer's prefix (writers.py), may pass through this line;
+ * `own` also counts what needs no prefix. */
+static int foreign(P p, P e, int own) {
+    if (p < e && one_of(*p, " \t")) return 0;
+    for (P q = p; q < e; q++) {
+        int found = 0, in = q > p;
+        switch (*q) {
+        case 'a': found = q - p > 2 && starts(q, e, "at ") && (q[-1] == '\t' || (q[-1] == ' ' && q[-2] == ' ')); break;
+        case 'T': found = in && starts(q, e, "Traceback ("); break;
+        case 'F': found = (q - p > 2 && starts(q - 2, e, "  File \"")) || (own && starts(q, e, "Fatal error: ")); break;
+        case 'p': found = in && (starts(q, e, "panic: ") || starts(q, e, "panicked at")); break;
+        case 'g': found = in && starts(q, e, "goroutine "); break;
+        case 'f': found = starts(q, e, "from ") && in && one_of(q[-1], " \t"); break;
+        case ':': found = starts(q, e, ":in `") || starts(q, e, ":in '"); break;
+        case 'S': found = (in || own) && starts(q, e, "Stack trace:"); break;
+        case '[': found = (in || own) && starts(q, e, "[stacktrace]"); break;
+        case 'P': found = own && starts(q, e, "Parse error: "); break;
+        }
+        if (found) return 1;
+    }
+    return 0;
+}
+
+/* The first such line at or after p, which only moves forward: the last answer is kept. */
+static P next_foreign(const Text *t, P p) {
+    if (*t->foreign >= p) return *t->foreign;
+    while (p < t->stop) {
+        P hit = next_hit(&filters[2], p, t->stop), line = hit;
+        if (hit >= t->stop) break;
+        while (line > p && line[-1] != '\n') line--;
+        P e = line_end(hit, t->stop);
+        if (foreign(line, chomp(line, e), 1)) return *t->foreign = line;
+        p = e + 1;
+    }
+    return *t->foreign = t->stop;
+}
+
+static int foreign_ahead(const Text *t, P p) {
+    P next = next_foreign(t, p);
+    for (int n = 0; n < LOOK_AHEAD && p <= next && p < t->stop; n++) {
+        if (p == next) return 1;
+        p = line_end(p, t->stop) + 1;
+        if (next == t->stop) return 0;
+    }
+    return 0;
+}
+
 static int names_exception(P p, P e) { /* a subset of _HEAD: a word that ends like an exception's name */
     if (e - p > MATCHED) e = p + MATCHED;
     static const char *ends[] = {"Exception", "Error", "Throwable"};
@@ -523,14 +583,51 @@ static Event stack_event(const Text *t, P start, P body, int record, P at) {
     return found;
 }
 
+/* One goroutine of a panic, as the runtime prints it, up to the start of a record. */
+static Event go_event(const Text *t, P at) {
+    P p = at, e, to;
+    int state = 0; /* 0 message, 1 goroutine awaited, 2 functions and places */
+    uint64_t h = seed ^ GO;
+    for (int n = 0;; n++, p = e < t->stop ? e + 1 : e) {
+        if (p >= t->stop) return t->final || !n ? hand(at) : more(at, state == 2);
+        e = line_end(p, t->stop); to = chomp(p, e);
+        if (n > 200 || e - p >= t->line_bytes) return hand(at);
+        if (!n) { h = hash_masked(h, p, to); continue; }
+        if (state == 0) {
+            if (to == p) state = 1;
+            else if (!starts(p, to, "[signal ")) return hand(at);
+        } else if (state == 1) {
+            if (!starts(p, to, "goroutine ") || to[-1] != ':') return hand(at);
+            state = 2;
+        } else if (to == p) return hand(at);
+        else if (*p == '\t') {
+            P q = p;
+            while (q + 3 < to && memcmp(q, " +0x", 4)) q++;
+            h = hash_bytes(h, p, q + 3 < to ? q : to);
+            if (!memchr(p, ':', to - p)) return hand(at);
+        } else if (starts(p, to, "exit status ")) h = mix(h, 2);
+        else if (starts_record(p, to)) break;
+        else if (to[-1] == ')' && (is_alpha(*p) || *p == '_') && !memchr(p, ' ', to - p)) {
+            P q = to;
+            while (q > p && q[-1] != '(') q--;
+            h = hash_bytes(h, p, q);
+        } else return hand(at);
+    }
+    if (state != 2) return hand(at);
+    Event found = {GO, at, p, h ? h : 1, END, 1};
+    return found;
+}
+
 /* An error record at `at`: alone, or with the trace right behind it. */
 static Event record_event(const Text *t, P at) {
     P e = line_end(at, t->stop), next = e < t->stop ? e + 1 : e, to = chomp(at, e);
+    if (foreign_ahead(t, next)) return hand(at);
     if (next >= t->stop && !t->final) return more(at, 1);
     P here = next;
     for (int n = 0; n < 4 && here < t->stop; n++) {
         P f = line_end(here, t->stop), g = chomp(here, f);
         if (f - here >= t->line_bytes) return hand(at);
+        if (starts_record(here, g)) { if (has(here, g, "Uncaught ")) return hand(at); break; }
         int header = header_at(here, g);
         if (header == 1 && !n) return python_event(t, at, here, at);
         if (header) { if (header < 0 && !starts(here, g, HEADER)) break; return hand(at); }
@@ -540,8 +637,8 @@ static Event record_event(const Text *t, P at) {
             return n == 1 && names_exception(head, chomp(head, here - 1)) ? stack_event(t, at, here, 1, at) : hand(at);
         }
         if (g == here || starts_record(here, g)) break;
-        if (starts(here, g, "panic: ") || starts(here, g, "fatal error: ") || starts(here, g, "goroutine ") || starts(here, g, "thread ") ||
-            has(here, g, "Uncaught ") || has(here, g, "from ")) return hand(at);
+        if (starts(here, g, "panic: ") || starts(here, g, "fatal error: ") || starts(here, g, "goroutine ") || starts(here, g, "thread '")) break;
+        if (starts(here, g, "thread <") || has(here, g, "Uncaught ") || has(here, g, "from ")) return hand(at);
         here = f < t->stop ? f + 1 : f;
         if (here >= t->stop && !t->final) return more(at, 1);
         if (n == 3) break;
@@ -562,6 +659,7 @@ static Event event_at(const Text *t, P at) {
         Event found = {JSON, at, none.end, hash_json(at, to), END, 1};
         return found;
     }
+    if (next_foreign(t, at) == at) return hand(at);
     int header = header_at(at, to);
     if (header == 1) return python_event(t, record_before(t, at), at, at);
     if (header < 0) return hand(at);
@@ -569,23 +667,79 @@ static Event event_at(const Text *t, P at) {
         P head = before(t, at);
         if (!head || at - head > t->line_bytes) return hand(at);
         P g = chomp(head, at - 1);
-        if (g == head || !names_exception(head, g)) return hand(at);
+        if (g == head || one_of(*head, " \t") || starts(head, g, "Caused by: ") || starts(head, g, "Suppressed: ") || starts(head, g, "Wrapped by: ") ||
+            !names_exception(head, g)) return hand(at);
         P start = record_before(t, head);
         return stack_event(t, start, at, start < head, at);
     }
-    if (starts(at, to, "panic: ") || starts(at, to, "fatal error: ") || starts(at, to, "goroutine ") || starts(at, to, "thread ") ||
+    if (starts(at, to, "panic: ")) return go_event(t, at);
+    if (starts(at, to, "fatal error: ") || starts(at, to, "goroutine ") || starts(at, to, "thread ") ||
         starts(at, to, "  File \"") || has(at, to, "Uncaught ")) return hand(at);
     if (to > at && (*at == ' ' || *at == '\t') && has(at, to, "from ")) return hand(at);
     if (t->errors && level_in(at, to) == BAD) return record_event(t, at);
     return none;
 }
 
-/* scan(buffer, at, floor, stop, final, errors, line_bytes) -> (events, status, position, ended, floor) */
+/* Kinds that are known: counted here, so that a log full of errors makes no objects. */
+#define SLOTS (1 << 17)
+typedef struct { uint64_t key; Py_ssize_t ident, count, last; } Slot;
+typedef struct { int used, touched; int dirty[SLOTS]; Slot slots[SLOTS]; } Known;
+
+static Slot *slot(Known *k, uint64_t key) {
+    uint64_t at = key >> 40 & (SLOTS - 1);
+    while (k->slots[at].key && k->slots[at].key != key) at = (at + 1) & (SLOTS - 1);
+    return &k->slots[at];
+}
+static void forget(PyObject *capsule) { PyMem_Free(PyCapsule_GetPointer(capsule, "known")); }
+static PyObject *known(PyObject *self, PyObject *args) {
+    (void)self; (void)args;
+    Known *k = PyMem_Calloc(1, sizeof *k);
+    if (!k) return PyErr_NoMemory();
+    return PyCapsule_New(k, "known", forget);
+}
+static PyObject *learn(PyObject *self, PyObject *args) {
+    PyObject *capsule; unsigned long long key; Py_ssize_t ident;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OKn", &capsule, &key, &ident)) return 0;
+    Known *k = PyCapsule_GetPointer(capsule, "known");
+    if (!k) return 0;
+    if (key && k->used < SLOTS / 2) {
+        Slot *s = slot(k, key);
+        if (!s->key) { k->used++; s->key = key; s->count = 0; }
+        s->ident = ident;
+    }
+    Py_RETURN_NONE;
+}
+static int count(Known *k, uint64_t key, Py_ssize_t at) {
+    if (!k || !key) return 0;
+    Slot *s = slot(k, key);
+    if (!s->key) return 0;
+    if (!s->count++) k->dirty[k->touched++] = (int)(s - k->slots);
+    s->last = at;
+    return 1;
+}
+static PyObject *counted(Known *k) { /* [(ident, count, last)] since the last call */
+    PyObject *all = PyList_New(0);
+    for (int i = 0; all && k && i < k->touched; i++) {
+        Slot *s = &k->slots[k->dirty[i]];
+        PyObject *one = Py_BuildValue("(nnn)", s->ident, s->count, s->last);
+        s->count = 0;
+        if (!one || PyList_Append(all, one) < 0) { Py_XDECREF(one); Py_CLEAR(all); break; }
+        Py_DECREF(one);
+    }
+    if (k) k->touched = 0;
+    return all;
+}
+
+/* scan(buffer, at, floor, stop, final, errors, line_bytes, known) ->
+ * (events, status, position, ended, floor, counted) */
 static PyObject *scan(PyObject *self, PyObject *args) {
     Py_buffer view; Py_ssize_t at, floor_, stop; int final, errors, line_bytes;
-    PyObject *source;
+    PyObject *source, *capsule = Py_None;
+    Known *k = 0;
     (void)self;
-    if (!PyArg_ParseTuple(args, "Onnnppi", &source, &at, &floor_, &stop, &final, &errors, &line_bytes)) return 0;
+    if (!PyArg_ParseTuple(args, "Onnnppi|O", &source, &at, &floor_, &stop, &final, &errors, &line_bytes, &capsule)) return 0;
+    if (capsule != Py_None && !(k = PyCapsule_GetPointer(capsule, "known"))) return 0;
     if (PyObject_GetBuffer(source, &view, PyBUF_SIMPLE) < 0) return 0;
     if (at < 0 || floor_ < 0 || floor_ > stop || at > stop || stop > view.len) {
         PyBuffer_Release(&view);
@@ -593,7 +747,8 @@ static PyObject *scan(PyObject *self, PyObject *args) {
         return 0;
     }
     P base = view.buf;
-    Text t = {base, base + floor_, base + stop, final, errors, line_bytes};
+    P foreign_line = 0;
+    Text t = {base, base + floor_, base + stop, final, errors, line_bytes, &foreign_line};
     const Filter *f = &filters[errors != 0];
     PyObject *events = PyList_New(0);
     P p = base + at;
@@ -602,15 +757,19 @@ static PyObject *scan(PyObject *self, PyObject *args) {
         P hit = p;
         if (!first) { hit = next_hit(f, p, t.stop); if (hit >= t.stop) break; }
         first = 0;
-        P line = hit;
-        while (line > t.floor && line[-1] != '\n') line--;
+        P line = memrchr(t.floor, '\n', hit - t.floor);
+        line = line ? line + 1 : t.floor;
         if (line < base + at && line < t.floor) { p = hit + 1; continue; }
         Event found = event_at(&t, line);
         if (found.status != END) { status = found.status; ended = found.ended; p = found.start; break; }
         if (found.kind >= 0) {
-            PyObject *one = Py_BuildValue("(innK)", found.kind, (Py_ssize_t)(found.start - base), (Py_ssize_t)(found.end - base), (unsigned long long)found.hash);
-            if (!one || PyList_Append(events, one) < 0) { Py_XDECREF(one); Py_CLEAR(events); break; }
-            Py_DECREF(one);
+            if (!count(k, found.hash, found.start - base)) {
+                /* one new kind at a time, so that it is learned before the next of its kind comes */
+                PyObject *one = Py_BuildValue("(innK)", found.kind, (Py_ssize_t)(found.start - base), (Py_ssize_t)(found.end - base), (unsigned long long)found.hash);
+                if (!one || PyList_Append(events, one) < 0) { Py_XDECREF(one); Py_CLEAR(events); break; }
+                Py_DECREF(one);
+                if (k) { t.floor = p = found.end; status = NEWS; break; }
+            }
             t.floor = found.end;
             p = found.end > base ? found.end : p + 1;
             /* literals that begin with a newline are found from the newline */
@@ -619,7 +778,9 @@ static PyObject *scan(PyObject *self, PyObject *args) {
     }
     PyBuffer_Release(&view);
     if (!events) return 0;
-    return Py_BuildValue("(Ninin)", events, status, (Py_ssize_t)(p - base), ended, (Py_ssize_t)(t.floor - base));
+    PyObject *told = counted(k);
+    if (!told) { Py_DECREF(events); return 0; }
+    return Py_BuildValue("(NininN)", events, status, (Py_ssize_t)(p - base), ended, (Py_ssize_t)(t.floor - base), told);
 }
 
 static PyObject *setup(PyObject *self, PyObject *args) {
@@ -629,12 +790,19 @@ static PyObject *setup(PyObject *self, PyObject *args) {
     seed = key;
     memset(separator, 0, sizeof separator);
     for (const char *c = SEPARATORS; *c; c++) separator[(unsigned char)*c] = 1;
-    if (add_literals(&filters[0], traces) < 0 || add_literals(&filters[1], all) < 0) return 0;
+    PyObject *marks = Py_BuildValue("(yyyyyyyyyyyyyy)", "\tat ", "  at ", "  File \"", "\tfrom ", " from ", "Traceback (", "panic: ",
+                                    "panicked at", "Stack trace:", "stacktrace]", "Parse error: ", "Fatal error: ", ":in ", "goroutine ");
+    if (!marks) return 0;
+    int failed = add_literals(&filters[0], traces) < 0 || add_literals(&filters[1], all) < 0 || add_literals(&filters[2], marks) < 0;
+    Py_DECREF(marks);
+    if (failed) return 0;
     Py_RETURN_NONE;
 }
 
 static PyMethodDef methods[] = {
     {"scan", scan, METH_VARARGS, "scan(buffer, at, floor, stop, final, errors, line_bytes) -> (events, status, position, ended, floor)"},
+    {"known", known, METH_NOARGS, "known() -> a table of kinds that scan counts itself"},
+    {"learn", learn, METH_VARARGS, "learn(known, key, ident): from now on events with this key are counted for ident"},
     {"setup", setup, METH_VARARGS, "setup(trace_literals, all_literals, key)"},
     {0, 0, 0, 0}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "The common cases of segment.py, compiled.", -1, methods, 0, 0, 0, 0};

@@ -17,14 +17,13 @@ from nightshift.monitors.logs.group import Grouper
 from nightshift.monitors.logs.segment import MAX_BYTES, Block, NeedMore, Text, found, keep_from, segment
 
 TRACES = (
-    b"Traceback (most recent call last)", b'  File "', b"exc_type", b"\tat ", b"  at ", b"\npanic: ", b"\nfatal error: ",
-    b"\ngoroutine ", b"panicked at", b"Uncaught ", b"\tfrom ", b"\\tat ",
+    b"Traceback (most recent call last)", b'  File "', b"exc_type", b"\tat ", b"  at ", b"anic", b"fatal error: ",
+    b"goroutine ", b"Uncaught ", b"\tfrom ", b"\\tat ", b":in `", b":in '", b"Fatal error: ", b"error:  syntax", b"Stack trace:", b"stacktrace]",
 )  # fmt: skip
-"""What every trace holds, at a place from which the trace is found."""
+"""What every trace holds, at a place from which the trace is found; `anic` is in panics of every language."""
 LEVELS = (
-    b"error", b"ERROR", b"Error", b"critical", b"CRITICAL", b"Critical", b"fatal", b"FATAL", b"Fatal", b"SEVERE",
-    b"[crit]", b"[emerg]", b"[alert]", b"|ERR|", b"[ERR]", b"\nE0", b"\nE1", b"\nF0", b"\nF1", b"\n<",
-    b'level":5', b'level":6', b'"CRIT', b'"EMERG', b'"ALERT', b'"panic"', b'"dpanic"', b"=crit", b"=panic",
+    b"error", b"ERROR", b"Error", b"[ERR]", b"crit", b"CRIT", b"Crit", b"fatal", b"FATAL", b"Fatal", b"SEVERE", b"Severe", b"severe",
+    b"emerg", b"EMERG", b"alert", b"ALERT", b"\nE0", b"\nE1", b"\nF0", b"\nF1", b"\n<", b'":50', b'": 50', b'":60', b'": 60',
 )  # fmt: skip
 """What a record holds whose level is error or worse, besides."""
 
@@ -46,8 +45,8 @@ def kernel() -> Any:
     return _kernel
 
 
-HAND, MORE = 1, 2
-"""How the kernel's scan ends before the end: a line is handed over; an event may go on."""
+HAND, MORE, NEWS = 1, 2, 3
+"""How the kernel's scan ends before the end: a line is handed over; an event may go on; a kind is new."""
 
 
 class Prefilter:
@@ -82,7 +81,18 @@ class Scanner:
     that what follows may belong to. The caller puts `carry` in front of the bytes it reads next and passes both.
     """
 
-    __slots__ = ("_fed", "_frames", "_line_bytes", "_prefilter", "_skipping", "carry", "grouper", "position")
+    __slots__ = (
+        "_done",
+        "_fed",
+        "_frames",
+        "_line_bytes",
+        "_open_at",
+        "_prefilter",
+        "_skipping",
+        "carry",
+        "grouper",
+        "position",
+    )
 
     def __init__(self, grouper: Grouper, prefilter: Prefilter, *, position: int, line_bytes: int) -> None:
         self.grouper, self._prefilter, self._line_bytes = grouper, prefilter, line_bytes
@@ -91,10 +101,11 @@ class Scanner:
         self._skipping = False
         self._frames: Frames | None = None
         self._fed = False
+        self._open_at = self._done = position
 
     def resume_at(self) -> int:
         """Where reading must restart after a crash."""
-        return self.position
+        return max(self.position, self._done if self.grouper.idle else self._open_at)
 
     def read_at(self) -> int:
         """The offset of the next byte to read."""
@@ -150,7 +161,8 @@ class Scanner:
             hits = self._prefilter.hits(buffer, start, stop)
             return self._frames.understand(self, hits, buffer, start, stop, base, final=final)
         grouper = self.grouper
-        text = self.text(buffer, start, stop, final=final)
+        text = self.text(buffer, max(start, self._done - base), stop, final=final)
+        text.low = start
         try:
             if self._prefilter.kernel is not None and grouper.form == "auto":
                 self._compiled(text, base)
@@ -159,8 +171,10 @@ class Scanner:
                     grouper.read(block, lines_of(block, text, base))
         except NeedMore as more:
             grouper.idle, grouper.ended = False, more.ended
-            return more.start
+            self._open_at, self._done = base + more.start, base + text.floor
+            return keep_from(text, more.start)
         grouper.idle, grouper.ended = True, False
+        self._done = base + text.floor
         return text.floor if final else keep_from(text)
 
     def text(self, buffer: bytearray, start: int, stop: int, *, final: bool) -> Text:
@@ -171,22 +185,22 @@ class Scanner:
     def _compiled(self, text: Text, base: int) -> None:
         """The same, with the common cases compiled: what the kernel is not sure of it hands over, line by line."""
         scan, grouper, errors = self._prefilter.kernel.scan, self.grouper, self._prefilter.errors
-        at, status = text.floor, HAND
-        while status == HAND and at < text.stop:
-            events, status, at, ended, text.floor = scan(
-                text.buffer, at, text.floor, text.stop, text.final, errors, self._line_bytes
+        at, status, known = text.floor, HAND, grouper.known
+        while status in (HAND, NEWS) and at < text.stop:
+            events, status, at, ended, text.floor, counted = scan(
+                text.buffer, at, text.floor, text.stop, text.final, errors, self._line_bytes, known
             )
-            again = grouper.again
+            if counted:
+                grouper.count(counted, base)
             for kind, start, end, key in events:
-                if not again(key, base + start):
-                    block = Block(kind, start, end)
-                    grouper.read(block, lines_of(block, text, base), key=key)
+                block = Block(kind, start, end)
+                grouper.read(block, lines_of(block, text, base), key=key)
             if status == MORE:
                 raise NeedMore(at, ended=bool(ended))
             if status == HAND:
                 for block in found(text, at):
                     grouper.read(block, lines_of(block, text, base))
-                    text.floor = max(text.floor, block.end)
+                    text.took(block.start, block.end)
                 at = max(text.after(at), text.floor)
 
     def search(self, buffer: bytearray, start: int, stop: int) -> list[int]:

@@ -17,14 +17,12 @@ from nightshift.daemon.intake.fingerprint import fingerprint
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.model import Severity, Signal
 from nightshift.monitors.logs.group import Grouper
-from nightshift.monitors.logs.scan import Prefilter, Scanner, carry_bytes
+from nightshift.monitors.logs.scan import Prefilter, Scanner, carry_bytes, kernel
 from nightshift.monitors.logs.segment import Block
 
 READ_BYTES = 1 << 20
 _LINE_BYTES = 1 << 20
-_MAX_KEYS = 200_000
 _OFFSETS = 5
-_BEHIND_BYTES = 4096
 _STAMP = re.compile(
     rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?: ?(Z|[+-]\d\d:?\d\d))?"
     rb'|"(?:time|ts|timestamp)"\s*:\s*(\d{9,19}(?:\.\d+)?)'
@@ -42,7 +40,7 @@ class Group:
     last_ms: int | None = None
     offsets: list[tuple[str, int]] = field(default_factory=list)
     last: tuple[str, int] = ("", 0)
-    _last_offset: int = -1
+    around: tuple[bytes, bytes] = (b"", b"")
 
     def as_json(self) -> dict[str, object]:
         """The group as `nightshift scan --json` prints it."""
@@ -60,13 +58,16 @@ class Group:
 class Tally(Grouper):
     """Counts the events of several files, one after the other; use `scan`."""
 
-    __slots__ = ("_buffer", "_by_key", "_name", "_position", "_touched", "events", "groups")
+    __slots__ = ("_buffer", "_kernel", "_kinds", "_name", "_position", "_touched", "events", "groups")
 
     def __init__(self, *, service: str, clock: Clock, errors: bool = True) -> None:
         super().__init__(service=service, source="scan", identity="", clock=clock, labels={}, errors=errors)
         self.groups: dict[str, Group] = {}
         self.events = 0
-        self._by_key: dict[int, Group] = {}
+        self._kinds: list[Group] = []
+        self._kernel = kernel()
+        if self._kernel is not None:
+            self.known = self._kernel.known()
         self._touched: dict[int, tuple[Group, int]] = {}
         self._name, self._position, self._buffer = "", 0, bytearray()
 
@@ -85,7 +86,7 @@ class Tally(Grouper):
             if not got:
                 break
             scanner.scan(buffer, kept + got)
-            self._time_touched(kept + got)
+            self._note_touched(kept + got)
             total += got
             if progress is not None:
                 progress(got)
@@ -94,18 +95,18 @@ class Tally(Grouper):
         self._position = scanner.position
         scanner.finish_line()
         scanner.settle()
-        self._time_touched(left)
+        self._note_touched(left)
+        for group in self.groups.values():
+            self._time(group)
         return total
 
-    def again(self, key: int, offset: int) -> bool:
-        """Count an event whose kind is known."""
-        group = self._by_key.get(key)
-        if group is None or not key:
-            return False
-        group.count += 1
-        self.events += 1
-        self._touched[key] = (group, offset)
-        return True
+    def count(self, counted: list[tuple[int, int, int]], base: int) -> None:
+        """Events of kinds that are known, counted by the kernel."""
+        for ident, times, last in counted:
+            group = self._kinds[ident]
+            group.count += times
+            self.events += times
+            self._touched[ident] = (group, base + last)
 
     def read(self, block: Block, lines: list[tuple[int, bytes]], at_ms: int | None = None, key: int = 0) -> None:
         """Understand an event and count it."""
@@ -122,36 +123,42 @@ class Tally(Grouper):
             self.events += 1
             if len(group.offsets) < _OFFSETS:
                 group.offsets.append((self._name, offset))
-            self._touched[key or id(group)] = (group, offset)
+            self._touched[-id(group)] = (group, offset)
             if group.first_ms is None:
-                group.first_ms = self._time(offset, len(self._buffer))
-            if key:
-                if len(self._by_key) >= _MAX_KEYS:
-                    self._by_key.clear()
-                self._by_key[key] = group
+                group.first_ms = _told_ms(*self._around(offset, len(self._buffer)))
+            if key and self._kernel is not None:
+                self._kernel.learn(self.known, key, len(self._kinds))
+                self._kinds.append(group)
         self.out.clear()
 
-    def _time_touched(self, end: int) -> None:
-        """When the last event of each kind seen in this piece was; told once a piece, not once an event."""
+    def _note_touched(self, end: int) -> None:
+        """Keep, of the last event of each kind seen in this piece, the bytes that tell its time; read once at the end."""
         for group, offset in self._touched.values():
-            at_ms = self._time(offset, end)
             group.last = (self._name, offset)
-            if at_ms is not None:
-                group.last_ms = at_ms if group.last_ms is None else max(group.last_ms, at_ms)
-                group.first_ms = at_ms if group.first_ms is None else min(group.first_ms, at_ms)
+            group.around = self._around(offset, end)
         self._touched.clear()
 
-    def _time(self, offset: int, end: int) -> int | None:
-        """The time in an event's first line, else the nearest one above it."""
+    def _around(self, offset: int, end: int) -> tuple[bytes, bytes]:
+        """An event's first line, and what stands above it."""
         at = offset - self._position
         if not 0 <= at < end:
-            return None
-        stop = self._buffer.find(b"\n", at, min(end, at + 65536))
-        found = _STAMP.search(self._buffer, at, stop if stop >= 0 else min(end, at + 4096))
-        if found is None:
-            for found in _STAMP.finditer(self._buffer, max(0, at - _BEHIND_BYTES), at):  # noqa: B007 - the last one
-                pass
-        return _stamp_ms(found) if found is not None else None
+            return b"", b""
+        return bytes(self._buffer[at : min(end, at + 200)]), bytes(self._buffer[max(0, at - 400) : at])
+
+    def _time(self, group: Group) -> None:
+        at_ms = _told_ms(*group.around)
+        if at_ms is not None:
+            group.last_ms = at_ms if group.last_ms is None else max(group.last_ms, at_ms)
+            group.first_ms = at_ms if group.first_ms is None else min(group.first_ms, at_ms)
+
+
+def _told_ms(line: bytes, above: bytes) -> int | None:
+    """The time in an event's first line, else the nearest one above it."""
+    found = _STAMP.search(line.partition(b"\n")[0])
+    if found is None:
+        for found in _STAMP.finditer(above):  # noqa: B007 - the last one
+            pass
+    return _stamp_ms(found) if found is not None else None
 
 
 def _worse(one: Severity, other: Severity) -> bool:

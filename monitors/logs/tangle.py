@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nightshift.monitors.logs.event import Event, Phase, Taken, starts
 from nightshift.monitors.logs.lines import is_bad
 from nightshift.monitors.logs.record import Record
-from nightshift.monitors.logs.traceback import parse
+from nightshift.monitors.logs.traceback import GROUP, HEADER, parse
 
 if TYPE_CHECKING:
     from nightshift.monitors.logs.segment import Block, Text
@@ -21,16 +21,16 @@ _SYNTAX_ERRORS = ("SyntaxError", "IndentationError", "TabError")
 Line = tuple[int, bytes]
 
 
-def untangle(text: Text, at: int) -> list[Block]:
-    """The events from the trace that starts at `at` to where no trace is open any more. Raises NeedMore."""
+def untangle(text: Text, at: int, begin: int) -> list[Block]:
+    """The events from the trace that starts at `at` to where no trace is open any more; `begin` is where the record
+    starts that it belongs to. Raises NeedMore."""
     from nightshift.monitors.logs import segment
 
-    begin = segment._record_before(text, at)
     tangle, here = _Tangle(), at
     while here - at < segment.MAX_BYTES:
         if here >= text.stop:
             if not text.final:
-                raise segment.NeedMore(begin, ended=all(e.phase is Phase.ENDED for e, _ in tangle.open))
+                raise segment.NeedMore(begin, ended=all(o.event.phase is Phase.ENDED for o in tangle.open))
             break
         if (here > at and text.endless(here)) or not tangle.take(here, text.line(here)):
             break
@@ -46,40 +46,83 @@ def untangle(text: Text, at: int) -> list[Block]:
     return [segment.Block(kind, lines[0][0], text.after(last), lines) for kind, lines in events]
 
 
+class _Open:
+    """A trace being collected; `prefix` is what stands before its header. Once a line had exactly that prefix, only
+    such lines are its own: `[pid 12]` and `[pid 13]` are two writers, while timestamps differ from line to line."""
+
+    __slots__ = ("event", "exact", "lines", "prefix")
+
+    def __init__(self, text: str, at: int, line: bytes) -> None:
+        self.event, self.lines, self.exact = open_event(text), [(at, line)], False
+        self.prefix = _prefix(text)
+
+    def has(self, text: str) -> bool:
+        """Whether a line has exactly this trace's prefix."""
+        return self.prefix.strip(" |") != "" and text.startswith(self.prefix.rstrip())
+
+
 class _Tangle:
     """The traces open at once, those that are over, and lines nobody owns."""
 
     def __init__(self) -> None:
-        self.open: list[tuple[Event, list[Line]]] = []
-        self._over: list[list[Line]] = []
+        self.open: list[_Open] = []
+        self._over: list[_Open] = []
         self.left: list[Line] = []
 
     def take(self, at: int, line: bytes) -> bool:
         """Give a line to its owner; False when nothing is open any more."""
         text = line.decode("utf-8", "replace")
-        strangers: list[Event] = []
-        for event, lines in list(self.open):
-            taken = event.take(text)
-            if taken is Taken.OWN:
-                lines.append((at, line))
-                for stranger in strangers:
-                    stranger.forgive()
-                return True
-            if taken is Taken.FOREIGN:
-                strangers.append(event)
-            else:
-                self.open.remove((event, lines))
-                self._over.append(lines)
+        if not (self.open and self._begins_another(text)) and self._owned(at, line, text):
+            return True
         if starts(text) and len(self.open) < MAX_OPEN and (self.open or not self._over):
-            for stranger in strangers:
-                stranger.forgive()
-            self.open.append((open_event(text), [(at, line)]))
+            self.open.append(_Open(text, at, line))
         else:
             self.left.append((at, line))
         return bool(self.open)
 
+    def _begins_another(self, text: str) -> bool:
+        """Whether a header is another writer's: no open trace awaits one, and none has its prefix."""
+        return starts(text) and not any(o.event.phase is Phase.CHAIN or o.has(text) for o in self.open) and (
+            _prefix(text).strip(" |") != ""
+        )
+
+    def _owned(self, at: int, line: bytes, text: str) -> bool:
+        strangers: list[Event] = []
+        exact = [o for o in self.open if o.has(text)]
+        for one in exact or list(self.open):
+            if one.exact and not exact:
+                strangers.append(one.event)
+                continue
+            taken = one.event.take(text)
+            if taken is Taken.OWN:
+                one.lines.append((at, line))
+                one.exact = one.exact or bool(exact)
+                for stranger in strangers:
+                    stranger.forgive()
+                return True
+            if taken is Taken.FOREIGN:
+                strangers.append(one.event)
+            else:
+                self.open.remove(one)
+                self._over.append(one)
+        if not exact:
+            for one in [o for o in self.open if o.exact]:
+                self._foreign(one)
+        return False
+
+    def _foreign(self, one: _Open) -> None:
+        """A line that is not of this writer; too many of them, and the trace is over."""
+        if one.event.foreign() is Taken.OVER:
+            self.open.remove(one)
+            self._over.append(one)
+
     def traces(self) -> list[list[Line]]:
-        return [*self._over, *(lines for _, lines in self.open)]
+        return [one.lines for one in (*self._over, *self.open)]
+
+
+def _prefix(text: str) -> str:
+    """What stands before a header."""
+    return text[: max(0, text.find(HEADER))].removesuffix(GROUP)
 
 
 def open_event(text: str) -> Event:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from nightshift.daemon.model import Frame
 from nightshift.monitors.logs.traceback import Trace, cap_frames
 
-_PANIC = re.compile(r"(?:.*\s)?(panic|fatal error): (.*)", re.DOTALL)
+_PANIC = re.compile(r"(?:.*\s)?(panic|fatal error)(?: serving [^\s]{1,300})?: (.*)", re.DOTALL)
 _ARGUMENTS = re.compile(r"\((?:[^()]|\([^()]*\))*\)$")
-_PLACE = re.compile(r"\t(\S.*):(\d{1,9})(?: \+0x[0-9a-f]+)?$")
+_PLACE = re.compile(r"\t(\S.*):(\d{1,9})(?: \+0x[0-9a-f]+)?(?: [fsp][pc]=.*)?$")
 _TYPED = re.compile(r"(runtime error|[\w./*]+Error|\*?[\w./]+\.[A-Z]\w+)(?:: |\()(.*)", re.DOTALL)
 
 
@@ -31,6 +31,8 @@ def parse(lines: Sequence[str]) -> Trace | None:
                 break
         elif inside and (place := _PLACE.match(line)):
             frames.append(Frame(path=place[1], line=int(place[2]), function=function))
+        elif inside and line.startswith("panic("):
+            frames, function = [], "panic"  # what was printed before are the deferred functions that saw it
         elif inside and line[:1] not in ("\t", " ", ""):
             function = _ARGUMENTS.sub("", line.removeprefix("created by ").partition(" in goroutine")[0])
     if not kind and not frames:

@@ -1,4 +1,5 @@
-"""Ruby exceptions as the interpreter prints them (`Exception#full_message`, 2.x to 3.4)."""
+"""Ruby exceptions as the interpreter prints them (`Exception#full_message`, 2.x to 3.4, either order) and as `Logger`
+and Rails log them."""
 
 from __future__ import annotations
 
@@ -6,10 +7,15 @@ import re
 from collections.abc import Sequence
 
 from nightshift.daemon.model import Frame
-from nightshift.monitors.logs.traceback import Trace, cap_frames
+from nightshift.monitors.logs.traceback import Raised, Trace, cap_frames
 
-_HEAD = re.compile(r"(?:.*?[\s|\]])??(\S[^:]{0,300}):(\d{1,9}):in [`']([^']{1,200})': (.*?)(?: \(([A-Z][\w:]{0,200})\))?\s*$", re.DOTALL)
+_HEAD = re.compile(
+    r"(?:.*?[\s|\]])??([^\s:][^:]{0,300}):(\d{1,9}):in [`']([^']{1,200})': (.*?)(?: \(([A-Z][\w:]{0,200})\))?\s*$"
+)
 _FRAME = re.compile(r"\s+(?:\d+: )?from (.{1,300}?):(\d{1,9})(?::in [`'](.{1,200})')?\s*$")
+_BARE = re.compile(r"\s*(?:\[[^\]]{1,80}\] )?(?!from )([^\s:][^:]{0,300}):(\d{1,9}):in [`']([^']{1,300})'\s*$")
+_LOGGED = re.compile(r"(?:.* -- [^:]{0,100}: )?(.*) \(([A-Z][\w:]{0,200})\)\s*$")
+_RAILS = re.compile(r"(?:.*\s)?([A-Z][\w:]{0,200}) \((.*)\):?\s*$")
 
 
 def is_frame(text: str) -> bool:
@@ -18,22 +24,61 @@ def is_frame(text: str) -> bool:
 
 
 def parse(lines: Sequence[str]) -> Trace | None:
-    """The exception, its place and the callers."""
-    frames: list[Frame] = []
-    exception = message = ""
+    """The exception, its place and the callers; of several chained ones the cause, which Ruby prints last."""
+    lines = [line[:2000] for line in lines]
+    raised = _logged(lines) if any(_BARE.match(line) for line in lines) else _bottom(lines) or _printed(lines)
+    if not raised:
+        return None
+    about, last = raised[-1], raised[0]
+    return Trace(exception=about.exception, message=about.message, frames=cap_frames(about.frames),
+                 group="" if last is about else f"{last.exception}: {last.message}"[:300])  # fmt: skip
+
+
+def _printed(lines: Sequence[str]) -> list[Raised]:
+    """Head first, callers below it."""
+    raised: list[Raised] = []
     for line in lines:
         if found := _FRAME.match(line):
-            frames.insert(0, Frame(path=found[1], line=int(found[2]), function=found[3] or ""))
-        elif not exception and (found := _HEAD.match(line)):
-            frames.append(Frame(path=found[1], line=int(found[2]), function=found[3]))
-            message, exception = found[4], found[5] or "RuntimeError"
-    if not exception:
-        return None
-    return Trace(exception=exception, message=message[:4000], frames=cap_frames(_crash_last(frames, lines)))
+            if raised and len(raised[-1].frames) < 200:
+                raised[-1].frames.insert(0, _frame(found))
+        elif found := _HEAD.match(line):
+            raised.append(_head(found))
+    return raised
 
 
-def _crash_last(frames: list[Frame], lines: Sequence[str]) -> list[Frame]:
-    """The head is printed first and is the crash site; callers follow it."""
-    head = next((f for line in lines if (m := _HEAD.match(line)) for f in frames
-                 if (f.path, f.line, f.function) == (m[1], int(m[2]), m[3])), None)  # fmt: skip
-    return [*(f for f in frames if f is not head), *([head] if head else [])]
+def _bottom(lines: Sequence[str]) -> list[Raised]:
+    """Callers first, numbered, head below them; the cause comes first then."""
+    start = next((n for n, line in enumerate(lines) if line.startswith("Traceback ")), -1)
+    raised: list[Raised] = []
+    frames: list[Frame] = []
+    for line in lines[start + 1 :] if start >= 0 else ():
+        if found := _FRAME.match(line):
+            frames = [*frames[-200:], _frame(found)]
+        elif found := _HEAD.match(line):
+            one = _head(found)
+            one.frames, frames = [*frames, *one.frames], []
+            raised.insert(0, one)
+    return raised
+
+
+def _logged(lines: Sequence[str]) -> list[Raised]:
+    """A logger's line that names the exception, then places, innermost first."""
+    frames = [_frame(found) for line in lines if (found := _BARE.match(line))][:200]
+    for line in lines:
+        if found := _RAILS.match(line) if line.rstrip().endswith("):") else _LOGGED.match(line):
+            name, message = (found[1], found[2]) if line.rstrip().endswith("):") else (found[2], found[1])
+            return [Raised(exception=name, message=message.strip()[:4000], frames=frames[::-1])]
+        if found := _HEAD.match(line):
+            one = _head(found)
+            one.frames = [*frames[::-1], *one.frames]
+            return [one]
+    return []
+
+
+def _head(found: re.Match[str]) -> Raised:
+    place = Frame(path=found[1], line=int(found[2]), function=found[3])
+    return Raised(exception=found[5] or "RuntimeError", message=found[4][:4000], frames=[place])
+
+
+def _frame(found: re.Match[str]) -> Frame:
+    return Frame(path=found[1], line=int(found[2]), function=found[3] or "")
