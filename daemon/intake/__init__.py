@@ -1,6 +1,4 @@
-"""From signals to incidents: fingerprint, dedup, counts, cool-down."""
+"""From signals to incidents: fingerprint, dedup, correlation, counts, cool-down.
 
-from nightshift.daemon.intake.fingerprint import fingerprint
-from nightshift.daemon.intake.settings import Settings, Silence
-
-__all__ = ["Settings", "Silence", "fingerprint"]
+Importing the package imports nothing: sensors and `nightshift scan` take the fingerprint without the rest.
+"""

@@ -71,12 +71,13 @@ class Batch:
         window_ms = round(self._settings.correlate_s * 1000)
         since, until = min(h.at_ms for h in new) - window_ms, max(h.at_ms for h in new) + window_ms
         self._deploys.recall([h for h in new if h.rank], since)
-        tied = {h.key: _tied(h, self._deploys.of(h)) for h in new}
+        # By identity: what comes twice under one key is not always equal, and the first one counts.
+        tied = {id(h): _tied(h, self._deploys.of(h)) for h in new}
         lookups = {t for h in tied.values() for t in self._correlation.lookups(h.signal.service, h.tokens)}
         if window_ms:
             self._memory.candidates(lookups, since, until)
         self._storms.recall({h.signal.service for h in new}, since + window_ms, until - window_ms)
-        return [tied.get(h.key, h) for h in given]
+        return [tied.get(id(h), h) for h in given]
 
     def _may_join(self, h: Heard) -> bool:
         found = self._memory.by_key.get(h.stream)
@@ -225,7 +226,7 @@ class Batch:
             joiner = Joiner(service=h.signal.service, rank=h.rank, at_ms=h.at_ms, tokens=h.tokens)
             matches = self._correlation.matches(joiner)
             if matches:
-                return self._join(h, facet, matches, joiner)
+                return self._join(h, facet, matches)
             storm = self._storms.of(h.signal.service, h.at_ms)
         if storm is None and not known and self._storms.full(h.signal.service, h.at_ms):
             storm = self._storm(h)
@@ -276,7 +277,7 @@ class Batch:
         self._journal(live, "open", reason)
         return verdict
 
-    def _join(self, h: Heard, facet: Facet, matches: Sequence[Match], joiner: Joiner) -> Verdict:
+    def _join(self, h: Heard, facet: Facet, matches: Sequence[Match]) -> Verdict:
         target = matches[0]
         if h.stream in target.live.facets:  # it was there before, long ago as such things go
             return self._count(h, target.live, target.live.facets[h.stream])
@@ -284,7 +285,7 @@ class Batch:
         if len(live.facets) >= MAX_FACETS:
             self._see(h, live, None)
             return self._counted(h, live, f"{target.why}; more kinds than are told apart", "joined")
-        for other in self._correlation.absorbed(joiner, target, matches[1:]):
+        for other in self._correlation.absorbed(matches[1:]):
             self._journal(other.live, "joined", f"part of {live.id}: {other.why}")
             self._memory.absorb(other.live, live, other.why)
         facet.why, facet.signal = target.why, clean(h.signal)

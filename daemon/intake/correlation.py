@@ -16,7 +16,7 @@ from nightshift.daemon.intake.memory import Memory
 
 _CLOSED = frozenset({"known", "storm", "flapping"})
 """Held incidents that nothing joins: they are not about one fault."""
-_DIRECT = frozenset({"container", "pod"})
+_NEAR = frozenset({"container", "pod", "service"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,6 @@ class Match:
     why: str
     order: int
     root: bool = False
-    forward: bool = False
 
 
 class Correlation:
@@ -65,13 +64,9 @@ class Correlation:
         order = lambda m: (not m.live.rank, m.order, m.live.first_at_ms, m.live.id)  # noqa: E731  one line says it
         return sorted(found.values(), key=order)
 
-    def absorbed(self, joiner: Joiner, target: Match, others: Iterable[Match]) -> list[Match]:
-        """Those of the other incidents that become part of the target: mere symptoms nobody works on."""
-        has_cause = bool(target.live.rank or joiner.rank)
-        return [
-            m for m in others
-            if not m.live.rank and self._memory.mission(m.live) is None and not (m.forward and has_cause)
-        ]  # fmt: skip
+    def absorbed(self, others: Iterable[Match]) -> list[Match]:
+        """Those of the other incidents that become part of the best one: mere symptoms nobody works on."""
+        return [m for m in others if not m.live.rank and self._memory.mission(m.live) is None]
 
     def _all(self, joiner: Joiner) -> Iterator[Match]:
         for order, token in enumerate(joiner.tokens):
@@ -95,7 +90,7 @@ class Correlation:
         kind = kinship.kind_of(token)
         if kinship.is_hard(token):
             return kind != "exception" or all(facet.service != joiner.service for facet in live.facets.values())
-        return not live.rank and (kind in _DIRECT or (kind == "service" and live.service == joiner.service))
+        return not live.rank and kind in _NEAR
 
     def _along(self, joiner: Joiner) -> Iterator[Match]:
         """Along the topology: to what the service needs (symptoms only), and from what needs the service."""
@@ -104,13 +99,20 @@ class Correlation:
             for live in self._open(f"service:{need}", joiner):
                 if live.tokens[f"service:{need}"] <= joiner.at_ms + kinship.GRACE_MS:
                     why = f"joined because {joiner.service} depends on {need}, {_apart(joiner, live)}"
-                    yield Match(live=live, why=why, order=late, forward=True)
+                    yield Match(live=live, why=why, order=late)
         for other in sorted(self._dependants.get(joiner.service, ())):
             for live in self._open(f"service:{other}", joiner):
-                early = joiner.at_ms <= live.first_at_ms + kinship.GRACE_MS
-                if early and not live.rank and live.service == other and self._memory.promotable(live):
+                if self._leads_to(joiner, live, other):
                     why = f"joined because {other} depends on {joiner.service}, {_apart(joiner, live)}"
-                    yield Match(live=live, why=why, order=late + 1, root=True)
+                    yield Match(live=live, why=why, order=late + 1, root=not live.rank)
+
+    def _leads_to(self, joiner: Joiner, live: Live, other: str) -> bool:
+        """Whether an incident holds a symptom of a dependant that may come from the joiner."""
+        if joiner.at_ms > live.first_at_ms + kinship.GRACE_MS:
+            return False
+        if joiner.rank and (live.rank or not self._memory.promotable(live)):
+            return False
+        return any(facet.service == other and not facet.rank for facet in live.facets.values())
 
 
 def _apart(joiner: Joiner, live: Live) -> str:
