@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nightshift.daemon.ports import EnvironmentBroke
 
 if TYPE_CHECKING:
-    from docker import DockerClient
+    from docker import APIClient
 
     from nightshift.monitors.docker.settings import Settings
 
@@ -28,39 +27,56 @@ def troubles() -> tuple[type[Exception], ...]:
 
 
 @contextlib.contextmanager
-def connected(settings: Settings) -> Iterator[DockerClient]:
+def connected(settings: Settings) -> Iterator[APIClient]:
     """A client of its own. Raises EnvironmentBroke for certificates that can't be read, and what `troubles` names."""
-    import docker
+    from docker.utils import kwargs_from_env
 
-    timeout = round(settings.timeout_s) or 1
-    url = settings.url or os.environ.get("DOCKER_HOST", "")
-    try:
-        tls = _tls(settings)
-    except (docker.errors.TLSParameterError, OSError) as error:
-        raise EnvironmentBroke(f"the engine's certificates can't be used: {error}") from None
-    if tls is not None:
-        made = docker.DockerClient(base_url=url, tls=tls, timeout=timeout)
-    elif settings.url:
-        made = docker.DockerClient(base_url=url, timeout=timeout)
-    else:
-        made = docker.from_env(timeout=timeout)
-    with contextlib.closing(made):
+    asked = {"base_url": settings.url} if settings.url else kwargs_from_env()
+    if (tls := _tls(settings)) is not None:
+        asked["tls"] = tls
+    client = _private() if asked.get("tls") else _plain()
+    with contextlib.closing(client(version="auto", timeout=round(settings.timeout_s) or 1, **asked)) as made:
         yield made
 
 
+def _plain() -> Any:
+    from docker import APIClient
+
+    return APIClient
+
+
+def _private() -> Any:
+    """A client that trusts the engine's own authority only.
+
+    requests lets REQUESTS_CA_BUNDLE of the environment win over the authority a session was given.
+    """
+
+    class Client(_plain()):  # type: ignore[misc]
+        @property
+        def trust_env(self) -> bool:
+            return False
+
+        @trust_env.setter
+        def trust_env(self, _: bool) -> None: ...
+
+    return Client
+
+
 def _tls(settings: Settings) -> Any:
+    from docker.errors import TLSParameterError
     from docker.tls import TLSConfig
 
     folder = settings.certificates
     if folder is None:
         return None
-    paths = [str(folder / name) for name in ("cert.pem", "key.pem", "ca.pem")]
-    for path in paths:
-        open(path, "rb").close()
-    return TLSConfig(client_cert=(paths[0], paths[1]), ca_cert=paths[2], verify=True)
+    certificate, key, authority = (str(folder / name) for name in ("cert.pem", "key.pem", "ca.pem"))
+    try:
+        return TLSConfig(client_cert=(certificate, key), ca_cert=authority, verify=True)
+    except TLSParameterError as error:
+        raise EnvironmentBroke(f"the engine's certificates can't be used: {error}") from None
 
 
-def events(engine: DockerClient, after_ns: int, until_ns: int = 0) -> Any:
+def events(engine: APIClient, after_ns: int, until_ns: int = 0) -> Any:
     """What happened to containers after a time of the engine's clock, up to another one or without end."""
     return engine.events(
         since=_stamp(after_ns + 1), until=_stamp(until_ns) if until_ns else None, decode=True,
@@ -68,19 +84,19 @@ def events(engine: DockerClient, after_ns: int, until_ns: int = 0) -> Any:
     )  # fmt: skip
 
 
-def inspected(engine: DockerClient, container: str) -> Mapping[str, Any]:
+def inspected(engine: APIClient, container: str) -> Mapping[str, Any]:
     """What the engine knows of a container; nothing when it is gone."""
     from docker.errors import NotFound
 
     try:
-        found = engine.api.inspect_container(container)
+        found = engine.inspect_container(container)
     except NotFound:
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def log_of(
-    engine: DockerClient, container: str, settings: Settings, since_ms: int, until_ms: int, *, only_errors: bool = False
+    engine: APIClient, container: str, settings: Settings, since_ms: int, until_ms: int, *, only_errors: bool = False
 ) -> bytes:
     """The end of what one run of a container wrote, or b'' where it can't be had."""
     if not settings.log_lines:
@@ -88,7 +104,7 @@ def log_of(
     times = {name: ms / 1000 for name, ms in (("since", since_ms), ("until", until_ms)) if ms > 0}
     kept, read = bytearray(), 0
     with contextlib.suppress(*troubles()):  # removed in the meantime, a log driver that can't be read, a cut line
-        chunks = engine.api.logs(
+        chunks = engine.logs(
             container, stdout=not only_errors, stderr=True, stream=True, follow=False, tail=settings.log_lines, **times
         )
         for chunk in chunks:

@@ -26,7 +26,7 @@ from nightshift.monitors.interrupt import Interrupt
 from nightshift.monitors.shapes import number, rows, table, text, texts, unix_ms
 
 if TYPE_CHECKING:
-    from docker import DockerClient
+    from docker import APIClient
 
     from nightshift.monitors.docker.settings import Settings
 
@@ -108,7 +108,7 @@ class _Run:
     # ------------------------------------------------------------ delivery
 
     def _deliver(self, signals: Sequence[Signal], after_ns: int) -> None:
-        """Signals, place and memory become durable together; without that, all is as before. Raises as the sink does."""
+        """Signals, place and memory become durable together, or all is as before. Raises as the sink does."""
         memory = self._memory.dump()
         marks = {_AFTER: str(after_ns), **({_MEMORY: memory} if memory != self._saved else {})}
         try:
@@ -135,7 +135,7 @@ class _Run:
 
     # ------------------------------------------------------------ events
 
-    def _event(self, engine: DockerClient, event: object) -> str:
+    def _event(self, engine: APIClient, event: object) -> str:
         """Tell what an event means; returns the container's id if it died."""
         at_ns, action = number(table(event).get("timeNano")), text(table(event).get("Action"))
         actor = table(event, "Actor")
@@ -227,13 +227,13 @@ class _Run:
 
     # ------------------------------------------------------------ after an absence
 
-    def _catch_up(self, engine: DockerClient) -> None:
+    def _catch_up(self, engine: APIClient) -> None:
         """Everything up to now: the events the engine still has, then what it has forgotten the events of."""
         now_ns = unix_ms(engine.info()["SystemTime"]) * 1_000_000
         died: Counter[str] = Counter()
         if self._after_ns:
             died.update(filter(None, (self._event(engine, e) for e in engines.events(engine, self._after_ns, now_ns))))
-        answer = engine.api.containers(all=True)
+        answer = engine.containers(all=True)
         ours = {uid: attributes for uid, attributes in listed(answer).items() if self._whom.ours(attributes)}
         self._say_none(ours)
         with self._lock:

@@ -14,7 +14,7 @@ from nightshift.monitors.lastwords import LastWords, last_words, with_last_words
 from nightshift.monitors.shapes import number, rows, table, text
 
 if TYPE_CHECKING:
-    from docker import DockerClient
+    from docker import APIClient
 
     from nightshift.monitors.docker.settings import Settings
 
@@ -25,7 +25,7 @@ _NO_DEFECT = frozenset({130, 137, 143})
 class Told:
     """What the engine told: which container, its labels with `name`, `image` and perhaps `exitCode`, and when."""
 
-    engine: DockerClient
+    engine: APIClient
     container: str
     attributes: Mapping[str, str]
     at_ns: int

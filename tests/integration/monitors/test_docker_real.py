@@ -1,14 +1,8 @@
 """The container monitor against the real engine, also through a line that is cut and mended."""
 
-import contextlib
-import io
-import os
+# ruff: noqa: F811 - a fixture and the argument it fills have one name
 import shutil
-import socket
-import tarfile
-import threading
 import time
-import uuid
 
 import pytest
 
@@ -17,73 +11,10 @@ from nightshift.daemon.model import Service
 from nightshift.monitors import docker as monitor
 from nightshift.monitors.testing import ListSink, watching
 
+from .containers import SOCKET, Line, begun, engine, made, of, start  # noqa: F401 - pytest takes fixtures by name
+
 docker = pytest.importorskip("docker")
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
-SOCKET = "/var/run/docker.sock"
-IMAGE = "nightshift-test-monitors:empty"
-
-
-def empty_root():
-    """A root with nothing but places and links for the host's programs."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name in ("usr", "tmp", "proc", "dev", "sys", "etc"):
-            info = tarfile.TarInfo(name)
-            info.type, info.mode = tarfile.DIRTYPE, 0o755
-            archive.addfile(info)
-        for name in ("bin", "lib", "lib64"):
-            info = tarfile.TarInfo(name)
-            info.type, info.linkname = tarfile.SYMTYPE, f"usr/{name}"
-            archive.addfile(info)
-    return buffer.getvalue()
-
-
-@pytest.fixture(scope="module")
-def engine():
-    client = docker.DockerClient(base_url=f"unix://{SOCKET}")
-    try:
-        client.ping()
-    except (docker.errors.DockerException, OSError):
-        pytest.skip("no engine answers")
-    if not client.images.list(name=IMAGE):
-        client.api.import_image_from_data(empty_root(), repository=IMAGE.split(":")[0], tag=IMAGE.split(":")[1])
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def start(engine):
-    """Start a container of a service of this test's own; all are removed afterwards."""
-    made = []
-    service = f"shop-{uuid.uuid4().hex[:8]}"
-
-    def run(script, *, labels=None, **more):
-        wanted = {"nightshift.service": service} if labels is None else labels
-        made.append(
-            engine.containers.run(
-                IMAGE, ["/bin/sh", "-c", script], detach=True, network_mode="none", labels=wanted,
-                volumes={"/usr": {"bind": "/usr", "mode": "ro"}}, **more,
-            )
-        )  # fmt: skip
-        return made[-1]
-
-    run.service = service
-    yield run
-    for container in made:
-        with contextlib.suppress(docker.errors.APIError):
-            container.remove(force=True)
-
-
-def made(url=f"unix://{SOCKET}", **more):
-    return monitor.create(monitor.Settings(url=url, **more), {}, SystemClock())
-
-
-def of(sink, start):
-    return [s for s in sink.signals if s.service == start.service]
-
-
-def begun(sink):
-    sink.wait(lambda s: "docker:after_ns" in s.checkpoints)
 
 
 def test_a_crash_is_told_with_its_last_lines_and_a_clean_end_is_not(start):
@@ -216,47 +147,6 @@ def test_what_the_store_refused_once_is_delivered_again(start):
         start("exit 2")
         sink.wait(lambda s: of(s, start))
     assert sink.refused == 2 and [s.labels["exit_code"] for s in of(sink, start)] == ["2"]
-
-
-class Line:
-    """A socket in front of the engine's that can be cut and mended."""
-
-    def __init__(self, path):
-        self.path, self.open_pairs, self.listener = path, [], None
-
-    def mend(self):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(self.path)
-        self.listener.listen()
-        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
-
-    def cut(self):
-        self.listener.close()
-        os.unlink(self.path)
-        for end in self.open_pairs:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self, listener):
-        while True:
-            try:
-                near, _ = listener.accept()
-            except OSError:
-                return
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(SOCKET)
-            self.open_pairs += [near, far]
-            for source, target in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
-
-    def _pump(self, source, target):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-        with contextlib.suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
 
 
 def test_an_engine_that_goes_away_and_comes_back(start, tmp_path, caplog):
