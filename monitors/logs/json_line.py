@@ -7,7 +7,7 @@ structlog's `dict_tracebacks`, and the event format of the Sentry SDKs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -52,7 +52,11 @@ def read_json(document: Mapping[str, Any], now_ms: int) -> JsonRecord:
     level = next((_level(document[k]) for k in _LEVELS if isinstance(document.get(k), str | int)), "")
     message = next((document[k] for k in ("event", "message", "msg") if isinstance(document.get(k), str)), "")
     record = Record(at_ms=_time(document, now_ms), level=level, labels=_labels(document, level))
-    return JsonRecord(record=record, message=message[:4000], trace=_trace(document))
+    trace = _trace(document)
+    if trace is not None and not trace.message:
+        said = next((v for k in ("error", "err") if isinstance(v := document.get(k), str)), message)
+        trace = replace(trace, message=said.partition("\n")[0][:4000])
+    return JsonRecord(record=record, message=message[:4000], trace=trace)
 
 
 _NUMBERED = ((60, "fatal"), (50, "error"), (40, "warn"), (30, "info"))
@@ -95,7 +99,9 @@ def _small(value: float | bool) -> bool:
 def _trace(document: Mapping[str, Any]) -> Trace | None:
     for value in _values(document, 0):
         if isinstance(value, str):
-            found = parse(value[value.index(HEADER) :].splitlines()) if HEADER in value else _foreign(value)
+            found = parse(value[value.index(HEADER) :].splitlines()) if HEADER in value else None
+            if found is None or not found.exception:
+                found = _foreign(value) or found
         elif isinstance(value, list):
             found = choose([r for stack in reversed(value[:20]) for r in _structlog(stack, 0)])
         else:
@@ -107,8 +113,6 @@ def _trace(document: Mapping[str, Any]) -> Trace | None:
 
 def _foreign(value: str) -> Trace | None:
     """A trace of another language; only texts of several lines are looked at."""
-    if "\n" not in value or ("\tat " not in value and "  at " not in value and "goroutine " not in value and "\tfrom " not in value):
-        return None
     from nightshift.monitors.logs.languages import parse_any
 
     return parse_any(value)

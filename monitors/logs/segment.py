@@ -26,14 +26,18 @@ _AHEAD, _BEHIND, _MESSAGE_LINES, _MATCHED = 4, 16, 30, 2000
 
 _AT = re.compile(rb"(?:\t+| {2,})at \S")
 _STACK_MORE = re.compile(
-    rb"\s+at \S|\s*\.\.\. \d+ (?:more|common frames|lines? matching)|\s*(?:Caused by|Suppressed|Wrapped by): ?|\s*---> |\s+--- End of"
+    rb"\s+at \S|\s*\.\.\. \d+ (?:more|common frames|lines? matching)|\s*(?:Caused by|Suppressed|W"
+    rb"rapped by): ?|\s*---> |\s+--- End of"
     rb"|\s*\[cause\]: |\s+\[(?:cause|errors)\]: |[}\]],?$|\s*Node\.js v\d|\s+[\w$'\"]+: |  {0,3}[}\]]"
 )
 _HEAD = re.compile(rb"(?:[A-Za-z_$][\w$]*[./])*[A-Z][\w$]*(?:Exception|Error|Throwable|Failure|Fault|Abort|Interrupt)\b"
-                   rb"|(?:^|[\s:\]])Error(?::|$)|Caused by: |Unhandled exception|Exception in thread|Uncaught")  # fmt: skip
+                   rb"|(?:^|[\s:\]])Error(?::|$)|Caused by: |Unhandled exception|Exception in thread"
+                   rb"|Uncaught")  # fmt: skip
 _RAISED = re.compile(rb"[A-Za-z_\x80-\xff][\w.\x80-\xff]*(?:<locals>[\w.]*)?(?::(?: .*)?)?$", re.DOTALL)
-_GO_FRAME = re.compile(rb"\t\S.*:\d+|created by |\[signal |exit status |goroutine \d+ |\tpanic: |panic: |\.\.\.additional"
-                       rb"|[^\s(]+(?:\(\*?[\w.\[\]]+\))?[\w.\[\]/%*-]*\(.*\)$|\[recovered\]|runtime stack:|rax |\S+ +0x[0-9a-f]+$")  # fmt: skip
+_GO_FRAME = re.compile(rb"\t\S.*:\d+|created by |\[signal |exit status |goroutine \d+ |\tpanic: |panic: "
+                       rb"|\.\.\.additional"
+                       rb"|[^\s(]+(?:\(\*?[\w.\[\]]+\))?[\w.\[\]/%*-]*\(.*\)$|\[recovered\]|runtime stack:|rax |\S+ "
+                       rb"+0x[0-9a-f]+$")  # fmt: skip
 _PLACED = re.compile(rb"\s+at (?:[^\s(].*\(.*\)|.*:\d+\)?[\s,{]*$)")
 _NAMED = re.compile(rb"(?:[A-Za-z_$][\w$]*[./])*[A-Z][\w$]*(?: \[\w+\])?(?:: |:?$)|\[[A-Z][\w$]*Error: ")
 _INNER = re.compile(rb"\s|Caused by: |Suppressed: |Wrapped by: ")
@@ -49,7 +53,8 @@ _RUBY_BOTTOM = re.compile(rb"\s+\d+: from ")
 _PHP_FATAL = re.compile(rb".*(?:PHP (?:Fatal|Parse|Recoverable fatal) error: |Fatal error: +Uncaught )")
 _PHP_LOGGED = re.compile(rb"(?:\[[^\]]*\] )?(?:.*[\s\"])?[A-Za-z_][\w\\]*: |.*\[object\] \(")
 _PHP_FRAME = re.compile(
-    rb"(?:\[[^\]]*\] )?(?:PHP )?(?:Stack trace:|#\d+ |\s+thrown in |Next [A-Z\\]|  thrown|\s+\d+\. |\[(?:previous )?(?:stacktrace|exception)\]|\"\} ?$)"
+    rb"(?:\[[^\]]*\] )?(?:PHP )?(?:Stack trace:|#\d+ |\s+thrown in |Next [A-Z\\]|  thrown|\s+\d+\. "
+    rb"|\[(?:previous )?(?:stacktrace|exception)\]|\"\} ?$)"
 )
 
 
@@ -176,7 +181,7 @@ def _is_shared(text: Text, at: int, line: bytes) -> bool:
         return False
     if prefixed(line) is not None:
         return not alone(_next(text, at))
-    fatal = b"PHP " in line and b"Uncaught " in line
+    fatal = b"atal error: " in line and b"Uncaught " in line
     if not fatal and not (text.errors and is_bad(line)):
         return False
     here = at

@@ -30,7 +30,8 @@ _ELEMENT = re.compile(
 )
 _ALONE = re.compile(rb"\s+(?:File \"|at \S|(?:\d+: )?from \S)|goroutine \d|Stack trace:|#\d+ ")
 _CLOCK = re.compile(
-    rb"\d{4}[-/]\d\d[-/]\d\d|\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|(?<!\w)\d{10,19}(?:\.\d+)?(?!\w)|[A-Z][a-z]{2} [ \d]\d(?= \d\d:)"
+    rb"\d{4}[-/]\d\d[-/]\d\d|\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|(?<!\w)\d{10,19}(?:"
+    rb"\.\d+)?(?!\w)|[A-Z][a-z]{2} [ \d]\d(?= \d\d:)"
 )
 _DIGIT = re.compile(rb"\d+")
 Line = tuple[int, bytes]

@@ -42,6 +42,21 @@ def parse(lines: Sequence[str]) -> Trace | None:
     return Trace(exception=name, message=text[:4000], frames=cap_frames(reversed(own)))
 
 
+def parse_stack(lines: Sequence[str]) -> Trace | None:
+    """The stack loggers print (zap, `pkg/errors` with ``%+v``): a function, then its place below it."""
+    frames: list[Frame] = []
+    first = len(lines)
+    for number in range(1, len(lines)):
+        place = _PLACE.match(lines[number])
+        if place is not None and ".go" in place[1] and lines[number - 1][:1] not in ("\t", " ", ""):
+            first = min(first, number - 1)
+            frames.append(Frame(path=place[1], line=int(place[2]), function=_ARGUMENTS.sub("", lines[number - 1])))
+    if not frames:
+        return None
+    own = [f for f in frames if not f.function.startswith("runtime.")] or frames
+    return Trace(exception="error", message=(lines[0] if first else "")[:4000], frames=cap_frames(reversed(own)))
+
+
 def _typed(kind: str, message: str) -> tuple[str, str]:
     found = _TYPED.match(message)
     if found is None:

@@ -1,4 +1,4 @@
-"""PHP's exceptions as the engine logs them, as ``(string)$e`` prints them and as Laravel does, with their ``#0 …`` stacks."""
+"""PHP's exceptions as the engine logs them, as ``(string)$e`` prints them and as Laravel does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from nightshift.monitors.logs.traceback import Raised, Trace, cap_frames
 
 _HEAD = re.compile(
     r"(?:.*?\[object\] \(|.*?Uncaught (?:exception ')?|Next (?:exception ')?|(?:\[[^\]]{1,60}\] )?(?:.{0,200}?\s)??)"
-    r"([A-Za-z_][\w\\]{0,200})(?:\(code: -?\d+\))?'?(?: with message '(.*)'|: (.*?))? (?:in|at) ([^\n]{1,300}?):(\d{1,9})\)?\s*$",
+    r"([A-Za-z_][\w\\]{0,200})(?:\(code: -?\d+\))?'?(?: with message '(.*)'|: (.*?))? (?:in|at) "
+    r"([^\n]{1,300}?):(\d{1,9})\)?\s*$",
     re.DOTALL,
 )  # fmt: skip
 _ENGINE = re.compile(
@@ -22,7 +23,7 @@ _STACK = re.compile(r"(?:PHP )?Stack trace:|\[stacktrace\]|\[previous exception\
 
 
 def parse(lines: Sequence[str]) -> Trace | None:
-    """The first exception that was raised among those chained (PHP prints it first); its callers come from its stack."""
+    """The exception that was raised first among those chained, as PHP prints them; its callers are in its stack."""
     raised = _raised(lines)
     if not raised:
         found = _ENGINE.match("\n".join(lines[:30]))
@@ -36,8 +37,8 @@ def parse(lines: Sequence[str]) -> Trace | None:
         raised = [_plain(r) for r in raised]
     about = next((r for r in raised if any(in_app(f.path) for f in r.frames)), raised[0])
     last = raised[-1]
-    return Trace(exception=about.exception, message=about.message, frames=cap_frames(about.frames),
-                 group="" if last is about else f"{last.exception}: {last.message}"[:300].removesuffix(": "))  # fmt: skip
+    outer = "" if last is about else f"{last.exception}: {last.message}"[:300].removesuffix(": ")
+    return Trace(exception=about.exception, message=about.message, frames=cap_frames(about.frames), group=outer)
 
 
 def _raised(lines: Sequence[str]) -> list[Raised]:

@@ -14,29 +14,34 @@ from nightshift.daemon.model import Frame
 from nightshift.monitors.logs.traceback import Raised, Trace, cap_frames
 
 _JAVA = re.compile(
-    r"\s+at (?:[\w.$-]+(?:@[\w.-]+)?/+)*([\w.$<>]+)\.([\w$<>-]+)\((Native Method|Unknown Source|<generated>|<unknown>|[\w$.-]+)(?::(\d{1,9}))?\)"
+    r"\s+at (?:[\w.$-]+(?:@[\w.-]+)?/+)*([\w.$<>]+)\.([\w$<>-]+)\((Native Method|Unknown Source|"
+    r"<generated>|<unknown>|[\w$.-]+)(?::(\d{1,9}))?\)"
 )
 _NODE = re.compile(
-    r"\s+at (?:async )?(?:(.{1,200}?) \()?((?:file://|node:|[A-Za-z]:[\\/])?[^\s():][^():]{0,300}):(\d{1,9}):\d{1,9}\)?[,\s{]*$"
+    r"\s+at (?:async )?(?:(.{1,200}?) \()?((?:file://|node:|[A-Za-z]:[\\/])?[^\s():][^():]{0,300"
+    r"}):(\d{1,9}):\d{1,9}\)?[,\s{]*$"
 )
 _NET = re.compile(
-    r"\s+at ([\w.`<>\[\],+$|]+)\.([\w`<>\[\],|.]+)\(.{0,500}?\)(?: in (.{1,300}):(?:line )?(\d{1,9}))?\s*$"
+    r"\s+at ([\w.`<>\[\],+$|]+)\.([\w`<>\[\],|.]+)\(.{0,500}?\)(?: in (.{1,300}):(?:line )?(\d{1,9}))?(?:<---)?\s*$"
 )
 _PLAIN = re.compile(r"\s+at (.{1,300})$")
 _HEAD = re.compile(
-    r"\s*(?:Exception in thread \"[^\"]{0,200}\" |Unhandled exception\. |Uncaught (?:exception )?|Caused by: |Suppressed: "
+    r"\s*(?:Exception in thread \"[^\"]{0,200}\" |Unhandled exception\. |Uncaught (?:exception )?"
+    r"|Caused by: |Suppressed: "
     r"|Wrapped by: |\[cause\]: |---> |\(Inner Exception #\d+\) |\[(?=\w+:))*"
-    r"((?:[A-Za-z_$][\w$]{0,80}[./+])*[A-Z][\w$]{0,100}(?:`\d)?)(?: \[[\w.-]{1,60}\])?(?:: (.*)|\]?:? ?[{,]?$)", re.DOTALL
+    r"((?:[A-Za-z_$][\w$]{0,80}[./+])*[A-Z][\w$]{0,100}(?:`\d)?)(?: \[[\w.-]{1,60}\])?(?:: (.*)|"
+    r"\]?:? ?[{,]?$)", re.DOTALL
 )  # fmt: skip
 _NAMED = re.compile(r"(?:Exception|Error|Throwable|Failure|Fault|Abort|Interrupt|Rejection|Panic)$")
 _WITHIN = re.compile(
-    r"(?:^|[\s(:\[|\"'=])((?:[A-Za-z_$][\w$]{0,80}[./+])*[A-Z][\w$]{0,100}?(?:Exception|Error|Throwable))(?![\w$])(?:: (.*))?",
+    r"(?:^|[\s(:\[|\"'=])((?:[A-Za-z_$][\w$]{0,80}[./+])*[A-Z][\w$]{0,100}?(?:Exception|Error|Th"
+    r"rowable))(?![\w$])(?:: (.*))?",
     re.DOTALL,
 )
 _OMITTED = re.compile(r"\s*\.\.\. (\d{1,6}) (?:more|common frames)")
 _LEVELS = frozenset(("ERROR", "SEVERE", "FATAL", "WARN", "WARNING", "CRITICAL", "INFO", "DEBUG", "E", "F"))
 _CAUSE = re.compile(r"\s*(?:Caused by: |Wrapped by: |\[cause\]: |---> |\[\[?cause\]?\]: )")
-_SUPPRESSED = re.compile(r"\s*(?:Suppressed: |\(Inner Exception #\d+\))")
+_SUPPRESSED = re.compile(r"\s*(?:Suppressed: |(?:---> )?\(Inner Exception #\d+\))")
 _INNER_END = re.compile(r"\s*--- End of inner exception")
 
 
@@ -54,7 +59,8 @@ def parse(lines: Sequence[str]) -> Trace | None:
     deepest = own[-1] if own else max((n for n, r in enumerate(raised) if r.frames), default=0)
     about, first, last = raised[deepest], raised[0], raised[-1]
     return Trace(exception=about.exception, message=about.message, frames=cap_frames(about.frames),
-                 cause=_line(last) if last is not about else "", group=_line(first) if first is not about else "")  # fmt: skip
+                 cause=_line(last) if last is not about else "",
+                 group=_line(first) if first is not about else "")  # fmt: skip
 
 
 def _split(lines: Sequence[str]) -> list[Raised]:
