@@ -58,9 +58,12 @@ def parts(
     )
 
 
-def intake(config: Config, store: Store, clock: Clock, on_incident: Callable[[Incident], None]) -> Intake:
+def intake(
+    config: Config, store: Store, clock: Clock, on_incident: Callable[[Incident], None], channels: Sequence[str] = ()
+) -> Intake:
     """The sink of every monitor."""
-    return Intake(store, clock, config.intake, on_incident)
+    needs = {service.name: service.depends_on for service in config.services if service.depends_on}
+    return Intake(store, clock, config.intake, on_incident, topology=needs, channels=channels)
 
 
 def _reproducer(engine: LateSandboxes, config: Config) -> Reproducer:

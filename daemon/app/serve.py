@@ -79,7 +79,7 @@ def running(config: Config, make_steps: Callable[[Parts], Steps]) -> Iterator[Co
         engine.launch()
         stack.callback(engine.close)
         dispatcher = Dispatcher(store, engine, clock)
-        intake = compose.intake(config, store, clock, dispatcher.incident)
+        intake = compose.intake(config, store, clock, dispatcher.incident, list(channels))
         dispatcher.resume()
         intake.pending()
         reporting = Reporting(config, store, clock, list(channels), outbox.wake)
@@ -89,6 +89,7 @@ def running(config: Config, make_steps: Callable[[Parts], Steps]) -> Iterator[Co
             "forget old signals": partial(forget, store, clock),
             "go on with missions whose progress could not be written": engine.revive,
             "start missions that could not be started": dispatcher.start_waiting,
+            "end storms that are over, raise alerts that never stopped": intake.tidy,
             "announce incidents that have no mission": lambda: len(intake.pending()),
         }
         work: dict[str, Callable[[threading.Event], None]] = {"outbox": outbox.run, "upkeep": partial(upkeep, chores)}

@@ -11,7 +11,6 @@ from nightshift.daemon.store.store import Store
 
 log = logging.getLogger(__name__)
 EVERY_S = 60.0
-REMEMBER_MS = 14 * 24 * 3600 * 1000
 
 
 def upkeep(chores: Mapping[str, Callable[[], object]], stop: threading.Event, every_s: float = EVERY_S) -> None:
@@ -28,5 +27,5 @@ def upkeep(chores: Mapping[str, Callable[[], object]], stop: threading.Event, ev
 
 
 def forget(store: Store, clock: Clock) -> int:
-    """Drop the memory of signals too old to come again; returns how many."""
-    return store.incidents.forget_signals(clock.now_ms() - REMEMBER_MS)
+    """Drop the memory of signals too old to come again, and fine counts; returns how many signals."""
+    return store.retention.forget(clock.now_ms())

@@ -65,6 +65,8 @@ class ServiceSettings(BaseModel):
     autonomy: Autonomy = "propose"
     """How far Nightshift goes alone: `observe` (diagnose and report), `propose` (open a pull request and wait for a
     person), `merge` (merge and deploy what it proved)."""
+    depends_on: tuple[str, ...] = ()
+    """The services it needs: its alerts join the incident of one of them that broke first."""
     runbook: str = ""
     """A runbook that deploys the service instead of `deploy`."""
 

@@ -30,6 +30,7 @@ _MAX_PENDING = 10_000
 _MAX_SIGNALS = 256
 _LAST_SAMPLE_MS = 10_000
 _HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +144,8 @@ class Intake:
         return [incident for incident in due if self._announce(incident)]
 
     def tidy(self) -> int:
-        """End storms and flapping incidents that have become quiet, and begin again what fired during a cool-down and
-        never stopped; returns how many."""
+        """End storms and flapping incidents that have become quiet, and begin again what fires on although its incident
+        healed; returns how many."""
         now_ms = self._clock.now_ms()
         over = {"storm": self._settings.storm_window_s, "flapping": self._settings.flap_window_s}
         quiet = [
@@ -163,12 +164,13 @@ class Intake:
             self._store.journal.append(event, key=f"{incident.id}:quiet")
 
     def _held_on(self, now_ms: int) -> list[Signal]:
-        """What fires on although its incident ended longer ago than the cool-down."""
+        """What fires on although its incident healed longer ago than the cool-down; not what fired days ago, whose
+        source may never tell that it is over."""
         before_ms = now_ms - round(self._settings.cool_down_s * 1000)
         return [
             replace(load(Signal, row["signal"]), at_ms=now_ms, key=f"{row['instance']}:{row['at_ms']}:still")
-            for row in self._store.ingest.still_firing(before_ms)
-        ]  # fmt: skip
+            for row in self._store.ingest.still_firing(before_ms, now_ms - _DAY_MS)
+        ]
 
     def _needed(self, service: str) -> int:
         return self._settings.min_counts.get(service, self._settings.min_count)

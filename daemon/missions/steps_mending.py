@@ -19,12 +19,17 @@ class MendingSteps(Record):
         """Bring the repository up to date and turn the incident's frames into suspects in its tree."""
         self._another_round(mission, number)
         self.enter(mission, Stage.GATHERING, "reading the evidence", round=number)
-        incident, service = self.incident_of(mission), self.service_of(mission)
-        repo = self.parts.forge.sync(service)
-        case = mending.open_case(mission, service, repo, self.parts.forge.head(service), incident.signal)
-        self.hand_off(mission, f"{len(case.diagnosis.frames)} frame(s) in the repository at {case.base[:12]}",
-                      {"base": case.base, "diagnosis": dump(case.diagnosis)})  # fmt: skip
-        return as_object(dump(case))
+        while True:
+            incident, service = self.incident_of(mission), self.service_of(mission)
+            repo = self.parts.forge.sync(service)
+            case = mending.open_case(mission, service, repo, self.parts.forge.head(service), incident.signal)
+            with self.parts.store.transaction():
+                # Until the hand-off is written, the intake may find something better to mend from.
+                now = self.incident_of(mission)
+                if (now.fingerprint, now.service) == (incident.fingerprint, incident.service):
+                    said = f"{len(case.diagnosis.frames)} frame(s) in the repository at {case.base[:12]}"
+                    self.hand_off(mission, said, {"base": case.base, "diagnosis": dump(case.diagnosis)})
+                    return as_object(dump(case))
 
     def _another_round(self, mission: str, number: int) -> None:
         """Raises Refused when people moved the branch too often. Other missions' fixes don't count: a bad deploy

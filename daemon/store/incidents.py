@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, func, or_, select, update
 
@@ -36,6 +36,13 @@ class Filter:
     sort: str = "last"
     after: str = ""
     limit: int = 200
+
+
+# Named here, because the class has a `list` of its own.
+Found: TypeAlias = list[Incident]
+Names: TypeAlias = list[str]
+Rows: TypeAlias = list[dict[str, Any]]
+Counts: TypeAlias = list[tuple[int, int]]
 
 
 class Incidents:
@@ -127,7 +134,7 @@ class Incidents:
         """Incidents active in a period, newest first; those that others took over only when `joined`."""
         return self.find(Filter(since_ms=since_ms, until_ms=until_ms, state=state, limit=limit, joined=joined))
 
-    def find(self, wanted: Filter) -> list[Incident]:
+    def find(self, wanted: Filter) -> Found:
         """The incidents of a filter. Raises ValueError for a cursor that is none."""
         by = SORTS[wanted.sort]
         query = _filtered(select(incidents), wanted).order_by(by.desc(), incidents.c.id.desc()).limit(wanted.limit)
@@ -137,7 +144,7 @@ class Incidents:
         with self._db.begin() as c:
             return [_incident(r) for r in c.execute(query).mappings().all()]
 
-    def heirs(self, incident: str) -> list[str]:
+    def heirs(self, incident: str) -> Names:
         """The incidents that recur after one, or that it took over, oldest first."""
         query = select(incidents.c.id).where((incidents.c.previous == incident) | (incidents.c.joined == incident))
         with self._db.begin() as c:
@@ -153,38 +160,38 @@ class Incidents:
 
     # ------------------------------------------------------------ details
 
-    def facets(self, incident: str) -> list[dict[str, Any]]:
+    def facets(self, incident: str) -> Rows:
         """The kinds of signals in an incident, the first one first, each with why it is there; without signals."""
         columns = [column for column in facets.c if column.name not in ("signal", "turns", "incident")]
         query = select(*columns).where(facets.c.incident == incident)
         return self._rows(query.order_by(facets.c.first_at_ms, facets.c.fingerprint))
 
-    def samples(self, incident: str) -> list[dict[str, Any]]:
+    def samples(self, incident: str) -> Rows:
         """slot (first, last, s0…), at_ms and text of the samples kept, oldest first."""
         columns = (samples.c.slot, samples.c.at_ms, samples.c.text)
         query = select(*columns).where(samples.c.incident == incident)
         return self._rows(query.order_by(samples.c.at_ms, samples.c.slot))
 
-    def buckets(self, incident: str) -> list[tuple[int, int]]:
+    def buckets(self, incident: str) -> Counts:
         """(beginning of the minute or hour, count), in order."""
         return self.buckets_of([incident]).get(incident, [])
 
-    def buckets_of(self, names: list[str]) -> dict[str, list[tuple[int, int]]]:
+    def buckets_of(self, names: Names) -> dict[str, Counts]:
         """The same of several incidents."""
-        found: dict[str, list[tuple[int, int]]] = {}
+        found: dict[str, Counts] = {}
         for start in range(0, len(names), 900):
             query = select(buckets).where(buckets.c.incident.in_(names[start : start + 900]))
             for row in self._rows(query.order_by(buckets.c.at_ms)):
                 found.setdefault(row["incident"], []).append((row["at_ms"], row["count"]))
         return found
 
-    def decisions(self, subject: str) -> list[dict[str, Any]]:
+    def decisions(self, subject: str) -> Rows:
         """action, count, last reason and when, of an incident's id or `service:NAME` for what began none."""
         columns = (decisions.c.action, decisions.c.count, decisions.c.reason, decisions.c.at_ms)
         query = select(*columns).where(decisions.c.subject == subject)
         return self._rows(query.order_by(decisions.c.count.desc(), decisions.c.action))
 
-    def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
+    def _rows(self, query: Select[Any]) -> Rows:
         with self._db.begin() as c:
             return [dict(row) for row in c.execute(query).mappings()]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, Table, and_, bindparam, delete, func, not_, select, text, update
+from sqlalchemy import RowMapping, Select, Table, and_, bindparam, delete, func, not_, select, text, update
 
 from nightshift.daemon.model import ENDS, Incident, IncidentState, Signal, load
 from nightshift.daemon.store.database import Database
@@ -28,7 +28,7 @@ _CHUNK = 900
 _LIVE = (IncidentState.OPEN.value, IncidentState.ESCALATED.value)
 _CASE = [column for column in incidents.c if column.name != "signal"]
 _FACET = [column for column in facets.c if column.name != "signal"]
-_NAMES = bindparam("names", expanding=True)
+_NAMES: Any = bindparam("names", expanding=True)
 _BEGUN = incidents.c.first_at_ms.between(bindparam("since"), bindparam("until"))
 _newer = facets.alias("newer")
 
@@ -193,19 +193,18 @@ class Ingest:
         """service, mission, at_ms of our own deploys, from the journal."""
         return self._all(_DEPLOYS, services, since=since_ms)
 
-    def still_firing(self, ended_before_ms: int) -> list[Row]:
-        """Instances that fire on although their incident ended before a time: they fired during its cool-down."""
+    def still_firing(self, ended_before_ms: int, fired_since_ms: int) -> list[Row]:
+        """Instances that fire on although their incident healed before a time: nobody would hear of them again."""
+        ended = func.coalesce(missions.c.updated_at_ms, incidents.c.last_at_ms)
+        same = [facets.c[name] == firing.c[name] for name in ("incident", "service", "fingerprint")]
         query = (
-            select(firing, facets.c.signal, incidents.c.last_at_ms)
+            select(firing, facets.c.signal)
             .join(incidents, incidents.c.id == firing.c.incident)
-            .join(
-                facets,
-                and_(facets.c.incident == firing.c.incident, facets.c.fingerprint == firing.c.fingerprint,
-                     facets.c.service == firing.c.service),
-            )
+            .join(facets, and_(*same))
+            .join(missions, missions.c.incident == incidents.c.id, isouter=True)
             .where(
-                firing.c.over_ms == 0, incidents.c.state == IncidentState.HEALED.value,
-                incidents.c.last_at_ms < firing.c.at_ms, incidents.c.last_at_ms < ended_before_ms,
+                firing.c.over_ms == 0, firing.c.at_ms >= fired_since_ms, ended < ended_before_ms,
+                incidents.c.state == IncidentState.HEALED.value,
             )
             .limit(1000)
         )  # fmt: skip
@@ -237,7 +236,7 @@ class Ingest:
         if names:
             with self._db.begin() as c:
                 for chunk in _chunks(names):
-                    found.extend(c.execute(query, {"names": chunk, **values}).mappings())
+                    found += map(_row, c.execute(query, {"names": chunk, **values}).mappings())
         return found
 
     # ------------------------------------------------------------ writing
@@ -286,6 +285,10 @@ class Ingest:
 
 
 _tables: dict[str, Table] = {t.name: t for t in (seen, incidents, facets)}
+
+
+def _row(row: RowMapping) -> Row:
+    return row  # type: ignore[return-value]  # its keys are str or columns, and str is all we use
 
 
 def _chunks(values: Collection[str]) -> Iterable[list[str]]:

@@ -13,6 +13,7 @@ from nightshift.daemon.store.ingest import Ingest
 from nightshift.daemon.store.journal import Journal
 from nightshift.daemon.store.ledger import Memory, Notices, Offsets
 from nightshift.daemon.store.missions import Missions
+from nightshift.daemon.store.retention import Retention
 
 
 class Store:
@@ -22,6 +23,7 @@ class Store:
         self.database = database
         self.incidents = Incidents(database)
         self.ingest = Ingest(database)
+        self.retention = Retention(database)
         self.missions = Missions(database)
         self.journal = Journal(database)
         self.offsets = Offsets(database)

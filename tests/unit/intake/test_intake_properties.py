@@ -14,7 +14,9 @@ from nightshift.daemon.model import Frame, Severity, Signal
 from nightshift.daemon.store.store import Store
 
 START_MS = ManualClock().now_ms()
-QUICK = settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+QUICK = settings(
+    max_examples=60, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
+)
 TOPOLOGY = {"web": ("shop",), "app": ("web",)}
 
 
@@ -35,7 +37,9 @@ def signal(stream, number, at_s, *, resolved=False, count=1):
     common = {"key": f"{name}:{number}", "service": service, "at_ms": START_MS + round(at_s * 1000), "count": count}
     if kind in ("crash", "trace"):
         frames = (Frame(path=f"/srv/{service}/a.py", line=variant, function=f"f{variant}"),)
-        return Signal(source="logs", title=f"E{name}", exception=f"E{kind}{variant}", frames=frames, labels=labels, **common)
+        return Signal(
+            source="logs", title=f"E{name}", exception=f"E{kind}{variant}", frames=frames, labels=labels, **common
+        )
     given = {"alertname": name, **labels}
     return Signal(source="docker" if kind == "oom" else "prometheus", title=name, labels=given, resolved=resolved,
                   kind="oom" if kind == "oom" else "alert", severity=Severity.WARNING, **common)  # fmt: skip
@@ -83,7 +87,11 @@ def test_batches_of_any_size_count_the_same(signals, size):
 
 
 def counts(store):
-    return {(f["service"], f["fingerprint"]): f["count"] for i in store.incidents.list() for f in store.incidents.facets(i.id)}
+    return {
+        (f["service"], f["fingerprint"]): f["count"]
+        for i in store.incidents.list()
+        for f in store.incidents.facets(i.id)
+    }
 
 
 def partition(store):
