@@ -35,17 +35,49 @@ def _tell(found: dict[str, Any]) -> None:
     line(f"{incident['id']}  {incident['title']}", "bold")
     line(f"{incident['service']}, {incident['state']}, {incident['count']} time(s), "
          f"{at(incident['first_at_ms'])} to {at(incident['last_at_ms'])}")  # fmt: skip
-    line(f"fingerprint {incident['fingerprint']}")
+    line(f"fingerprint {incident['fingerprint']}  {found['sparkline']}")
+    for said in _neighbours(found):
+        line(said)
     for frame in incident["signal"]["frames"]:
         line(f"  {frame['path']}:{frame['line']} in {frame['function']}  {frame['code']}")
+    _tell_evidence(found)
     if not mission:
-        line("no mission")
+        line(f"\nno mission{': ' + found['held'] if found['held'] else ''}")
         return
     paused = ", paused" if mission["paused"] else ""
     line(f"\n{mission['id']}: {mission['stage']}{paused}: {mission['reason']}", "bold")
     for event in found["journal"]:
         line(f"  {at(event['at_ms'])}  {event['stage']:<18} {event['actor']}: {event['reason']}")
     _tell_patch(found)
+
+
+def _neighbours(found: dict[str, Any]) -> list[str]:
+    said = [
+        f"seen before in {found['previous']}" if found["previous"] else "",
+        f"part of {found['joined']} now" if found["joined"] else "",
+        f"seen after it in {', '.join(found['successors'])}" if found["successors"] else "",
+    ]
+    return [text for text in said if text]
+
+
+def _tell_evidence(found: dict[str, Any]) -> None:
+    """What belongs to the incident and why, samples of it, and what was decided."""
+    from nightshift.daemon.cli.output import at, line
+
+    if len(found["facets"]) > 1:
+        line("\nfacets", "bold")
+    for facet in found["facets"] if len(found["facets"]) > 1 else ():
+        line(f"  {facet['count']:>6}  {facet['service']} {facet['source']} {facet['kind']}: {facet['title']}")
+        line(f"          {facet['why'] or 'it came first'}")
+    if found["samples"]:
+        line("\nsamples", "bold")
+    for sample in found["samples"]:
+        first, *more = sample["text"].splitlines() or [""]
+        line(f"  {at(sample['at_ms'])}  {first[:200]}{f' (+{len(more)} lines)' if more else ''}")
+    if found["decisions"]:
+        line("\ndecisions", "bold")
+    for row in found["decisions"]:
+        line(f"  {row['count']:>6}  {row['action']}: {row['reason']}")
 
 
 def _tell_patch(found: dict[str, Any]) -> None:

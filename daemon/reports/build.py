@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from nightshift.daemon.kit.sparkline import sparkline
 from nightshift.daemon.model import ENDS, Event, GateResult, Incident, IncidentState, Judgement, Mission, Stage
 from nightshift.daemon.reports.model import Cost, ReportChange, ReportData, ReportFix, ReportIncident, StageTime
 from nightshift.daemon.store.store import Store
@@ -36,10 +37,20 @@ def _row(store: Store, incident: Incident) -> ReportIncident:
         id=incident.id, title=incident.title, service=incident.service, severity=incident.severity,
         count=incident.count, first_at_ms=incident.first_at_ms, last_at_ms=incident.last_at_ms,
         outcome=incident.state.value if incident.state in IncidentState else "open",
-        evidence=_excerpt(incident.signal.sample),
+        evidence=_excerpt(incident.signal.sample), notes=_notes(store, incident),
     )  # fmt: skip
     mission = store.missions.get(incident.id)
     return _with_mission(row, mission, store.journal.of(mission.id)) if mission else row
+
+
+def _notes(store: Store, incident: Incident) -> tuple[str, ...]:
+    """When it happened, as a line, and what else belongs to it."""
+    counts = store.incidents.buckets(incident.id) if incident.count > 1 else []
+    drawn = (sparkline(counts, 40),) if len(counts) > 1 else ()
+    facets = store.incidents.facets(incident.id)
+    joined = [f"{f['service']} {f['title']}: {f['why']}" for f in facets if f["why"]]
+    more = [f"… and {len(joined) - 5} more"] if len(joined) > 5 else []
+    return (*drawn, *joined[:5], *more)
 
 
 def _excerpt(sample: str, lines: int = 30, chars: int = 200) -> str:

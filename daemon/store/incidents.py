@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, func, or_, select, update
 
 from nightshift.daemon.model import Incident, IncidentState, Severity, dump, load
 from nightshift.daemon.store.database import Database
+from nightshift.daemon.store.filter import Filter, place_of
 from nightshift.daemon.store.schema import buckets, decisions, facets, incidents, samples, seen
 
 _WORST = case({severity.value: rank for rank, severity in enumerate(Severity)}, value=incidents.c.severity)
@@ -16,26 +17,6 @@ SORTS: dict[str, ColumnElement[Any]] = {
     "last": incidents.c.last_at_ms, "first": incidents.c.first_at_ms, "count": incidents.c.count, "severity": _WORST,
 }  # fmt: skip
 """What a list may be sorted by, the greatest first."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filter:
-    """Which incidents, by all that is given, in which order. `grep` is looked for in titles and samples, in any case;
-    `source`, `kind` and `fingerprint` hold for any facet. `after` is the `cursor_of` the last one already read."""
-
-    service: str = ""
-    state: str = ""
-    severity: str = ""
-    source: str = ""
-    kind: str = ""
-    fingerprint: str = ""
-    grep: str = ""
-    since_ms: int = 0
-    until_ms: int = 2**62
-    joined: bool = False
-    sort: str = "last"
-    after: str = ""
-    limit: int = 200
 
 
 # Named here, because the class has a `list` of its own.
@@ -139,7 +120,7 @@ class Incidents:
         by = SORTS[wanted.sort]
         query = _filtered(select(incidents), wanted).order_by(by.desc(), incidents.c.id.desc()).limit(wanted.limit)
         if wanted.after:
-            value, name = _cursor(wanted.after)
+            value, name = place_of(wanted.after)
             query = query.where(or_(by < value, and_(by == value, incidents.c.id < name)))
         with self._db.begin() as c:
             return [_incident(r) for r in c.execute(query).mappings().all()]
@@ -201,20 +182,6 @@ class Incidents:
             return c.execute(seen.delete().where(seen.c.at_ms < before_ms)).rowcount
 
 
-def cursor_of(incident: Incident, sort: str) -> str:
-    """Where a list goes on after this incident."""
-    values = {"last": incident.last_at_ms, "first": incident.first_at_ms, "count": incident.count,
-              "severity": list(Severity).index(incident.severity)}  # fmt: skip
-    return f"{values[sort]}.{incident.id}"
-
-
-def _cursor(text: str) -> tuple[int, str]:
-    value, dot, name = text.partition(".")
-    if not dot or not value.isascii() or not value.isdigit() or len(value) > 18:
-        raise ValueError(f"'{text[:60]}' is no cursor; take `next` of the answer before")
-    return int(value), name
-
-
 def _filtered(query: Select[Any], wanted: Filter) -> Select[Any]:
     query = query.where(incidents.c.last_at_ms >= wanted.since_ms, incidents.c.first_at_ms < wanted.until_ms)
     for name in ("service", "state", "severity"):
@@ -243,3 +210,6 @@ def _filtered(query: Select[Any], wanted: Filter) -> Select[Any]:
 
 def _incident(row: RowMapping) -> Incident:
     return load(Incident, dict(row))
+
+
+__all__ = ["SORTS", "Filter", "Incidents"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import RowMapping, func, select, update
@@ -58,6 +59,15 @@ class Missions:
             if not rows and len(name) >= 4:  # after the exact look, which an index answers
                 rows = c.execute(select(missions).where(starts)).mappings().fetchmany(2)
         return _mission(rows[0]) if len(rows) == 1 else None
+
+    def of_incidents(self, names: Sequence[str]) -> dict[str, Mission]:
+        """incident → its mission, of those that have one."""
+        found: dict[str, Mission] = {}
+        with self._db.begin() as c:
+            for start in range(0, len(names), 900):
+                query = select(missions).where(missions.c.incident.in_(names[start : start + 900]))
+                found |= {row["incident"]: _mission(row) for row in c.execute(query).mappings()}
+        return found
 
     def move(self, name: str, to: Stage, reason: str, at_ms: int) -> Mission:
         """Move to a stage; moving to where it stands is a no-op (a resumed step). Raises IllegalMove, KeyError."""

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from nightshift.daemon.dossier import dossier, incident_rows, standing
 from nightshift.daemon.kit.plain import plain
 from nightshift.daemon.model import ENDS, Mission
+from nightshift.daemon.store.filter import Filter
 from nightshift.daemon.web.answers import Problem
 from nightshift.daemon.web.api import Api
 
@@ -51,7 +52,7 @@ def _control(api: Api) -> dict[str, Any]:
     rows = sorted(map(_row, missions), key=lambda row: _ORDER.index(row["standing"]))
     return {
         "missions": rows,
-        "incidents": incident_rows(api.store, limit=30),
+        "incidents": incident_rows(api.store, Filter(limit=30)),
         "events": api.store.journal.last(40),
         "broken": [row for row in api.health() if not row.ok],
     }

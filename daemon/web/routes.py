@@ -9,9 +9,10 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from nightshift import __version__
-from nightshift.daemon.dossier import dossier, incident_rows, masked
-from nightshift.daemon.model import IncidentState, dump
+from nightshift.daemon.dossier import dossier, incident_page, masked
+from nightshift.daemon.model import IncidentState, Severity, dump
 from nightshift.daemon.ports import Refused
+from nightshift.daemon.store.filter import Filter
 from nightshift.daemon.web.answers import Problem, require_token
 from nightshift.daemon.web.api import Api
 
@@ -41,6 +42,36 @@ class Run(BaseModel):
     """Only say what would be done."""
     actor: str = Field(default="http", min_length=1, max_length=100)
     """Who."""
+
+
+class Asked(BaseModel):
+    """Which incidents; all that is given must fit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: IncidentState | None = None
+    severity: Severity | None = None
+    service: str = Field(default="", max_length=200)
+    source: str = Field(default="", max_length=200)
+    """The monitor any of its signals came from."""
+    kind: str = Field(default="", max_length=60)
+    """The kind of any of its signals."""
+    fingerprint: str = Field(default="", max_length=64)
+    grep: str = Field(default="", max_length=200)
+    """Text in titles or samples, in any case."""
+    since_ms: int = Field(default=0, ge=0, lt=2**62)
+    """Active at or after."""
+    until_ms: int = Field(default=2**62, ge=0, le=2**62)
+    """Begun before."""
+    sort: Literal["last", "first", "count", "severity"] = "last"
+    after: str = Field(default="", max_length=80)
+    """`next` of the answer before."""
+    limit: int = Field(default=100, ge=1, le=1000)
+
+    def filter(self) -> Filter:
+        """As the store takes it."""
+        given = self.model_dump(mode="json")
+        return Filter(**{name: "" if value is None else value for name, value in given.items()})
 
 
 def router(api: Api) -> APIRouter:
@@ -77,10 +108,12 @@ def _health(routes: APIRouter, api: Api) -> None:
 
 def _reads(routes: APIRouter, api: Api) -> None:
     @routes.get("/api/incidents")
-    def incidents(state: IncidentState | None = None, since_ms: int = 0, limit: Limit = 100) -> Json:
-        """The newest incidents, each with its mission."""
-        rows = incident_rows(api.store, since_ms=since_ms, state=state.value if state else "", limit=limit)
-        return {"incidents": rows}
+    def incidents(wanted: Annotated[Asked, Query()]) -> Json:
+        """Incidents, the newest first unless `sort` says otherwise, each with its mission; `next` goes on from here."""
+        try:
+            return incident_page(api.store, wanted.filter())
+        except ValueError as error:
+            raise Problem(422, f"after: {error}", "leave `after` out to begin at the start") from None
 
     @routes.get("/api/incidents/{name}")
     def incident(name: str) -> Json:

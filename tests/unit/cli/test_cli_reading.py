@@ -164,3 +164,60 @@ def test_the_schema_is_json_schema(nightshift):
     assert json.loads(nightshift("schema").out)["properties"]["services"]["items"] == {
         "$ref": "#/$defs/ServiceSettings"
     }
+
+
+@pytest.fixture
+def busy(store):
+    """A crash with an alert that joined it, and a known error, by a real intake."""
+    from nightshift.daemon.intake.intake import Intake
+    from nightshift.daemon.intake.settings import Known, Settings
+    from nightshift.daemon.kit.clock import ManualClock
+
+    known = Known(regex="flaky", reason="the feed", ticket="OPS-7")
+    intake = Intake(store, ManualClock(NOW_MS), Settings(known=[known]), lambda incident: None)
+    begun_ms = NOW_MS // 60_000 * 60_000 - 300_000
+    frames = (Frame(path="/srv/pay/a.py", line=3, function="charge"),)
+    crash = Signal(key="c", source="logs:app", service="pay", title="IndexError: charge", exception="IndexError",
+                   at_ms=begun_ms, frames=frames, sample="Traceback\n  the sample", severity=Severity.CRITICAL)  # fmt: skip
+    alert = Signal(key="a", source="prometheus", service="pay", title="Slow", kind="alert", at_ms=begun_ms + 130_000,
+                   labels={"alertname": "Slow"})  # fmt: skip
+    feed = Signal(key="f", source="logs:app", service="web", title="flaky feed", kind="error", at_ms=NOW_MS)
+    return [d.incident.id for d in intake.take([crash, alert, feed])]
+
+
+@pytest.mark.parametrize(
+    ("options", "services"),
+    [
+        (["--service", "pay"], ["pay"]),
+        (["--severity", "critical"], ["pay"]),
+        (["--source", "prometheus"], ["pay"]),
+        (["--kind", "error"], ["web"]),
+        (["--grep", "THE SAMPLE"], ["pay"]),
+        (["--grep", "100%_"], []),
+        (["--sort", "severity", "--limit", "1"], ["pay"]),
+        (["--sort", "count", "--limit", "2"], ["shop", "shop"]),
+        (["--until", "1d"], ["shop"]),
+        (["--since", "1h", "--state", "open"], ["web", "pay"]),
+    ],
+)
+def test_incidents_are_asked_for_by_what_is_in_them(nightshift, busy, options, services):
+    rows = json.loads(nightshift("incidents", "--json", *options).out)
+    assert [row["service"] for row in rows] == services
+
+
+def test_incidents_are_found_by_the_fingerprint_that_show_prints(nightshift, busy):
+    mark = json.loads(nightshift("show", busy[0], "--json").out)["incident"]["fingerprint"]
+    assert [row["id"] for row in json.loads(nightshift("incidents", "--json", "--fingerprint", mark).out)] == [busy[0]]
+
+
+def test_show_tells_what_belongs_together_and_why(nightshift, busy):
+    ran = nightshift("show", busy[0])
+    for part in ("pay prometheus alert: Slow", "joined because of the same service pay, 130 s apart", "it came first",
+                 "Traceback (+1 lines)", "1  joined: ", "1  opened: seen for the first time", "█·█"):  # fmt: skip
+        assert part in ran.out
+    known = nightshift("show", busy[2]).out
+    assert "no mission: a known error: no mission" in known and "the feed (OPS-7)" in known
+
+
+def test_the_list_draws_activity(nightshift, busy):
+    assert "█·█" in nightshift("incidents", "--service", "pay").out

@@ -166,3 +166,25 @@ def test_the_routes_describe_themselves(client):
     paths = client.get("/api/openapi.json").json()["paths"]
     assert "/api/missions/{name}/{verb}" in paths
     assert "/" not in paths
+
+
+def test_incidents_come_in_pages(client):
+    seen, after = [], ""
+    for _ in range(4):
+        page = client.get("/api/incidents", params={"limit": 1, "sort": "first", "after": after}).json()
+        seen += [row["id"] for row in page["incidents"]]
+        after = page["next"]
+    assert sorted(seen) == ["inc-fine", "inc-hard", "inc-runs", "inc-wait"] and after == ""
+
+
+@pytest.mark.parametrize("query", [{"after": "x"}, {"after": "1"}, {"after": "-1.inc"}, {"sort": "odd"}, {"odd": "1"}])
+def test_wrong_pages_and_filters_are_refused(client, query):
+    problem(client.get("/api/incidents", params=query), 422)
+
+
+def test_incidents_are_filtered_by_what_is_in_them(client):
+    for query, expected in (({"source": "logs"}, 4), ({"kind": "crash", "service": "shop"}, 4), ({"kind": "oom"}, 0),
+                            ({"fingerprint": "wait"}, 1), ({"grep": "keyerror"}, 3), ({"severity": "info"}, 0)):  # fmt: skip
+        assert len(client.get("/api/incidents", params=query).json()["incidents"]) == expected, query
+    found = client.get("/api/incidents/inc-wait").json()
+    assert found["facets"][0]["title"] == "KeyError: 'x'" and found["samples"] == [] and found["successors"] == []
