@@ -19,11 +19,11 @@ _MOST_BYTES = 8 << 20
 
 def troubles() -> tuple[type[Exception], ...]:
     """What a request raises when the engine, or the way to it, fails."""
-    from docker.errors import DockerException
+    from docker.errors import DockerException, StreamParseError
     from requests import RequestException
     from urllib3.exceptions import HTTPError
 
-    return (EnvironmentBroke, DockerException, RequestException, HTTPError, OSError)
+    return (EnvironmentBroke, DockerException, StreamParseError, RequestException, HTTPError, OSError)
 
 
 @contextlib.contextmanager

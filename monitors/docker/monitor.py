@@ -229,7 +229,9 @@ class _Run:
 
     def _catch_up(self, engine: APIClient) -> None:
         """Everything up to now: the events the engine still has, then what it has forgotten the events of."""
-        now_ns = unix_ms(engine.info()["SystemTime"]) * 1_000_000
+        now_ns = unix_ms(table(engine.info()).get("SystemTime")) * 1_000_000
+        if not now_ns:
+            raise EnvironmentBroke("it does not say what time it is")
         died: Counter[str] = Counter()
         if self._after_ns:
             died.update(filter(None, (self._event(engine, e) for e in engines.events(engine, self._after_ns, now_ns))))

@@ -66,7 +66,8 @@ def _containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _deaths(pod: Mapping[str, Any], settings: Settings, where: str) -> Iterator[Finding]:
-    failed = table(pod, "status").get("phase") == "Failed"
+    status = table(pod, "status")
+    failed = status.get("phase") == "Failed" and not status.get("reason")  # with one, the node or the cluster ended it
     for death in deaths_of(pod):
         for_good = failed and not death.gone and death.exit_code != 0
         often = death.ordinal >= settings.restarts and death.exit_code != 0

@@ -76,7 +76,7 @@ class Settings(BaseModel):
     log_bytes: int = Field(default=65536, ge=1)
     """Cap of what is kept of them, from the end."""
     logs_per_minute: int = Field(default=30, ge=1)
-    """Logs read per workload and minute; deaths beyond that are reported without their log."""
+    """Logs read per workload and minute, of all ten times as many; deaths beyond that are told without their log."""
 
     @field_validator("label_selector")
     @classmethod

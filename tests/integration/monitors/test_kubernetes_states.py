@@ -136,6 +136,18 @@ def test_an_eviction_tells_why(cluster):
     assert "low on resource: memory" in signal.message
 
 
+def test_an_evicted_container_did_not_crash_and_a_storm_reads_few_logs(cluster):
+    evicted = pod("e", {"terminated": ERROR})
+    evicted["status"] |= {"phase": "Failed", "reason": "Evicted", "message": "low on disk"}
+    dead = [pod(f"p{n}", LOOPING, ERROR, restarts=4) for n in range(8)]
+    for one in dead:
+        one["metadata"]["ownerReferences"] = [{"kind": "StatefulSet", "name": "shop"}]
+    cluster.lists, cluster.log_answer = [listing(evicted, *dead)], TRACE
+    signals = told(cluster, 9, logs_per_minute=3)
+    assert [s.kind for s in signals] == ["evicted"] + ["crash_loop"] * 8
+    assert sum(s.exception == "KeyError" for s in signals) == 3 == cluster.count("log")
+
+
 def pending(created, **scheduled):
     shown = pod("a")
     shown["metadata"]["creationTimestamp"] = created
