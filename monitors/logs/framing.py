@@ -83,6 +83,11 @@ class Frames:
         self._floors: dict[str, int] = {}
         self._open = False
 
+    def plain(self, line: bytes) -> bytes:
+        """What a wrapped line says."""
+        found = self._unwrap(line)  # type: ignore[operator]
+        return found[1] if found else line
+
     def understand(
         self, scanner: Scanner, hits: list[int], buffer: bytearray, start: int, stop: int, base: int, *, final: bool
     ) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.kit.frames import in_app
@@ -17,6 +18,9 @@ from nightshift.monitors.logs.record import Record, read_record
 from nightshift.monitors.logs.segment import Block
 from nightshift.monitors.logs.tangle import own_lines
 from nightshift.monitors.logs.traceback import HEADER, Trace, parse
+
+if TYPE_CHECKING:
+    from nightshift.monitors.logs.rules import Rules
 
 _log = logging.getLogger(__name__)
 _SAMPLE_CHARS = 65536
@@ -55,6 +59,11 @@ class Grouper:
             return
         if signal is not None:
             self.out.append(signal)
+
+    def judge(self, rules: Rules, offset: int, line: bytes) -> None:
+        """Hold one line against the user's rules."""
+        rules.judge(line, key=f"{self._identity}:{offset}", service=self._service, source=self._source,
+                    labels=self._labels, out=self.out.append)  # fmt: skip
 
     def _signal(self, kind: int, lines: list[tuple[int, bytes]], at_ms: int | None) -> Signal | None:
         texts = [line[:_LINE_CHARS].decode("utf-8", "replace") for _, line in lines]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.model import Signal
 from nightshift.monitors.logs.output import Output
+from nightshift.monitors.logs.rules import compiled
 from nightshift.monitors.logs.scan import Prefilter
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class JournalReader:
 
     def __init__(self, settings: Settings, journal: Journal, clock: Clock) -> None:
         self._settings, self._journal, self._clock = settings, journal, EntryClock(clock)
-        self._prefilter = Prefilter(errors=settings.errors)
+        self._prefilter = Prefilter(errors=settings.errors, rules=compiled(settings.rules, clock))
         self.key = "logs:journal:" + stable_id("j", journal.program, *journal.arguments)
         self._cursor = ""
         self._line = bytearray()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.model import Signal
 from nightshift.monitors.logs.group import Grouper
+from nightshift.monitors.logs.rules import compiled
 from nightshift.monitors.logs.scan import Prefilter, Scanner
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Program:
     ) -> None:
         self._argv, self._name = list(argv), name
         self._settings, self._clock, self._service, self._form = settings, clock, service, form
-        self._prefilter = Prefilter(errors=settings.errors)
+        self._prefilter = Prefilter(errors=settings.errors, rules=compiled(settings.rules, clock))
         self._output = self._new()
         self._left: list[Signal] = []
 

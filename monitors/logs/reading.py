@@ -14,6 +14,7 @@ from nightshift.monitors.logs.identity import is_empty
 from nightshift.monitors.logs.origin import origin
 from nightshift.monitors.logs.places import Place
 from nightshift.monitors.logs.rotated import bases_of
+from nightshift.monitors.logs.rules import compiled
 from nightshift.monitors.logs.scan import Prefilter, Scanner
 from nightshift.monitors.logs.tail import Replaced, Tail
 
@@ -28,7 +29,7 @@ class Reading:
 
     def __init__(self, all_: Followed, generations: Generations) -> None:
         self._all, self._generations, self._settings = all_, generations, all_.settings
-        self._prefilter = Prefilter(errors=all_.settings.errors)
+        self._prefilter = Prefilter(errors=all_.settings.errors, rules=compiled(all_.settings.rules, all_.clock))
         self._buffer = bytearray()
         self._awake: OrderedDict[Tail, None] = OrderedDict()
         self._behind: dict[Place, float] = {}
@@ -107,7 +108,8 @@ class Reading:
             labels={"log": place.path, **origin(place.path, tail.path)}, form=place.rule.format,
             errors=self._settings.errors, max_lines=self._settings.event_lines,
         )  # fmt: skip
-        return Scanner(grouper, self._prefilter, position=tail.offset, line_bytes=self._settings.line_bytes)
+        return Scanner(grouper, self._prefilter, position=tail.offset, line_bytes=self._settings.line_bytes,
+                       seen=tail.seen)  # fmt: skip
 
     # ------------------------------------------------------------ silence
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from nightshift.monitors.logs.framing import Frames, framed
 from nightshift.monitors.logs.group import Grouper
 from nightshift.monitors.logs.segment import MAX_BYTES, Block, NeedMore, Text, found, keep_from, segment
+
+if TYPE_CHECKING:
+    from nightshift.monitors.logs.rules import Rules
 
 TRACES = (
     b"Traceback (most recent call last)", b'  File "', b"exc_type", b"\tat ", b"  at ", b"anic", b"fatal error: ",
@@ -52,10 +55,10 @@ HAND, MORE, NEWS = 1, 2, 3
 class Prefilter:
     """Compiled once, shared by all files of a monitor. `compiled=False` does without the kernel."""
 
-    __slots__ = ("_automaton", "errors", "kernel")
+    __slots__ = ("_automaton", "errors", "kernel", "rules")
 
-    def __init__(self, *, errors: bool = False, compiled: bool = True) -> None:
-        self.errors = errors
+    def __init__(self, *, errors: bool = False, compiled: bool = True, rules: Rules | None = None) -> None:
+        self.errors, self.rules = errors, rules
         self.kernel = kernel() if compiled else None
         self._automaton = BytesAhoCorasick(TRACES + (LEVELS if errors else ()), matchkind=MatchKind.LeftmostFirst)
 
@@ -79,6 +82,7 @@ class Scanner:
 
     `position` is the offset in the file of the first byte of `carry`: what is not yet understood, and the few lines
     that what follows may belong to. The caller puts `carry` in front of the bytes it reads next and passes both.
+    `seen`: up to where the file was read before; rules count each line once.
     """
 
     __slots__ = (
@@ -88,13 +92,16 @@ class Scanner:
         "_line_bytes",
         "_open_at",
         "_prefilter",
+        "_ruled",
         "_skipping",
         "carry",
         "grouper",
         "position",
     )
 
-    def __init__(self, grouper: Grouper, prefilter: Prefilter, *, position: int, line_bytes: int) -> None:
+    def __init__(
+        self, grouper: Grouper, prefilter: Prefilter, *, position: int, line_bytes: int, seen: int = 0
+    ) -> None:
         self.grouper, self._prefilter, self._line_bytes = grouper, prefilter, line_bytes
         self.position = position
         self.carry = b""
@@ -102,6 +109,7 @@ class Scanner:
         self._frames: Frames | None = None
         self._fed = False
         self._open_at = self._done = position
+        self._ruled = max(position, seen)
 
     def resume_at(self) -> int:
         """Where reading must restart after a crash."""
@@ -157,6 +165,7 @@ class Scanner:
         """Find the events in whole lines; returns where the part begins that must be seen again."""
         if self._frames is None and not self._fed:
             self._fed, self._frames = True, framed(buffer, start, stop)
+        self._judge(buffer, start, stop, base)
         if self._frames is not None:
             hits = self._prefilter.hits(buffer, start, stop)
             return self._frames.understand(self, hits, buffer, start, stop, base, final=final)
@@ -176,6 +185,15 @@ class Scanner:
         grouper.idle, grouper.ended = True, False
         self._done = base + text.floor
         return text.floor if final else keep_from(text)
+
+    def _judge(self, buffer: bytearray, start: int, stop: int, base: int) -> None:
+        """What the user looks for, in each line once."""
+        rules = self._prefilter.rules
+        if rules is None or base + stop <= self._ruled:
+            return
+        for at, line in rules.lines(buffer, max(start, self._ruled - base), stop):
+            self.grouper.judge(rules, base + at, line if self._frames is None else self._frames.plain(line))
+        self._ruled = base + stop
 
     def text(self, buffer: bytearray, start: int, stop: int, *, final: bool) -> Text:
         """Whole lines, read as this file is to be read."""

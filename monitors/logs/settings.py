@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class LogFile(BaseModel):
@@ -49,6 +49,37 @@ class Command(BaseModel):
     """As for files."""
 
 
+class LogRule(BaseModel):
+    """Lines to look for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    regex: str = Field(min_length=1, max_length=500)
+    """What a line must contain, as a Python regular expression; the first 1000 bytes of a line are looked at. Patterns
+    that can take very long are refused: nested repetitions, back references, look-around."""
+    severity: Literal["info", "warning", "error", "critical"] = "warning"
+    """How bad it is."""
+    title: str = Field(default="", max_length=200)
+    """What the incident is called; empty: the line, with what varies left out."""
+    service: str = ""
+    """The service it is about; empty: the file's."""
+    count: int = Field(default=1, ge=1, le=10_000)
+    """How many lines must match."""
+    within_s: float = Field(default=300.0, gt=0, le=86_400)
+    """Within how long they must come; after a signal, matches are only counted for as long. Counts begin anew when the
+    monitor starts."""
+    by: Literal["rule", "template"] = "rule"
+    """`template`: lines that differ only in tokens with digits are counted together, other lines by themselves."""
+
+    @field_validator("regex")
+    @classmethod
+    def _safe(cls, regex: str) -> str:
+        from nightshift.monitors.logs.rules import checked
+
+        checked(regex)
+        return regex
+
+
 class Settings(BaseModel):
     """The log monitor."""
 
@@ -62,6 +93,8 @@ class Settings(BaseModel):
     """Programs to listen to."""
     from_start: bool = False
     """Read files that exist at the very first start from their beginning instead of from their end."""
+    rules: list[LogRule] = Field(default_factory=list)
+    """Lines that count besides crashes."""
     errors: bool = False
     """Also report ERROR and CRITICAL lines that carry no exception."""
     reconcile_s: float = Field(default=5.0, gt=0)
