@@ -93,10 +93,9 @@ class Cluster:
             await asyncio.sleep(self.slow_s)
         lists, watches = (self.lists, self.watches) if what == "pods" else self.others.get(what, (None, None))
         script = (watches or [["hold"]]) if verb == "watch" else (lists or [listing()])
-        if callable(script):
-            return script(request.params)
-        step = script[min(self._counts[verb, what], len(script) - 1)]
+        turn = self._counts[verb, what]
         self._counts[verb, what] += 1
+        step = script(request.params) if callable(script) else script[min(turn, len(script) - 1)]
         return self._stream(step) if isinstance(step, list) else answered(step)
 
     async def _stream(self, events):
@@ -105,6 +104,8 @@ class Cluster:
             if item == "hold":
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._end.wait(), 30)
+            elif item == "breathe":
+                await asyncio.sleep(0.05)
             elif item == "pause":  # long enough for what came before to be told
                 await asyncio.sleep(1.2)
             elif item == "drop":
