@@ -43,6 +43,8 @@ class KubernetesMonitor:
         """Blocks until `stop`; an unreachable cluster or a missing right is a state, logged once, tried again."""
         halt, failed = threading.Event(), list[BaseException]()
         feeds = _Watch(self._settings, self._services, self._clock, self._random, checkpoints, sink, halt).feeds()
+        if not feeds:
+            _log.warning("kubernetes: nothing is watched: monitors.kubernetes.watch is empty")
         threads = [threading.Thread(target=_guarded, args=(f.run, failed), name=f.where, daemon=True) for f in feeds]
         for thread in threads:
             thread.start()

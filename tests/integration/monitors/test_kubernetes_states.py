@@ -465,6 +465,14 @@ def test_what_may_not_be_watched_is_said_once_and_the_rest_goes_on(cluster, capl
         assert caplog.text.count(f"may not list {what}: grant verb 'list' on '{what}' with a ClusterRole ({rule})") == 1
 
 
+def test_nothing_to_watch_is_said(cluster, caplog):
+    with watching(monitor(cluster, watch=[], namespaces=["prod"]), ListSink()):
+        until(lambda: "nothing is watched" in caplog.text)
+    caplog.set_level(logging.INFO)
+    with watching(monitor(cluster, label_selector="team=none"), ListSink()):
+        until(lambda: "there are none that match team=none yet" in caplog.text)
+
+
 def test_a_silent_watch_is_opened_again_where_it_was(cluster, caplog):
     cluster.watches = [["hold"]]
     with watching(monitor(cluster, watch_s=0.3), ListSink()):
