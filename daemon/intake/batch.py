@@ -255,9 +255,9 @@ class Batch:
         self._storms.began(live)
         self._fire(h, live)
         self._see(h, live, facet)
-        return self._opened(h, live, why_held)
+        return self._opened(live, why_held)
 
-    def _opened(self, h: Heard, live: Live, why_held: str) -> Verdict:
+    def _opened(self, live: Live, why_held: str) -> Verdict:
         reason = f"seen again after {live.previous}" if live.previous else "seen for the first time"
         if live.held == "flapping":
             times, hours = self._settings.flap_count, self._settings.flap_window_s / 3600
@@ -403,6 +403,6 @@ def _tied(h: Heard, deploys: Sequence[str]) -> Heard:
 
 def _facet(h: Heard, turns: list[int]) -> Facet:
     return Facet(
-        service=h.signal.service, fingerprint=h.mark, source=h.signal.source, kind=h.signal.kind[:60], title=title(h.signal),
-        severity=h.signal.severity, first_at_ms=h.at_ms, last_at_ms=h.last_at_ms, rank=h.rank, turns=turns,
+        service=h.signal.service, fingerprint=h.mark, source=h.signal.source, kind=h.signal.kind[:60],
+        title=title(h.signal), severity=h.signal.severity, first_at_ms=h.at_ms, last_at_ms=h.last_at_ms, rank=h.rank, turns=turns,
     )  # fmt: skip

@@ -36,7 +36,7 @@ class Heard:
 
 
 def heard(signal: Signal, rules: Rules, now_ms: int) -> Heard:
-    """The signal, rated by the rules, with its own time unless that is absurd: a source's clock is not to be trusted."""
+    """The signal, rated by the rules, with its own time unless that is absurd: a source's clock is not trusted."""
     service, source = storable(signal.service[:200]), storable(signal.source[:200])
     if (service, source) != (signal.service, signal.source):
         signal = replace(signal, service=service, source=source)

@@ -1,4 +1,4 @@
-"""What a user may say about incidents: what is worth one, what belongs together, what is known, and when to be still."""
+"""What a user may say about incidents: what is worth one, what belongs together, what is known, when to be still."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class Settings(BaseModel):
     """An alert that fires more often than this within `flap_window_s` flaps: one incident and no further missions."""
     flap_window_s: float = Field(default=3600.0, gt=0)
     """In seconds; a flapping incident ends after so long without a signal."""
-    max_new_incidents: int = Field(default=50, ge=1)
+    max_new_incidents: int = Field(default=100, ge=1)
     """How many incidents may begin in one service within `storm_window_s`; the rest is joined into one storm."""
     storm_window_s: float = Field(default=300.0, gt=0)
     """In seconds."""

@@ -36,7 +36,7 @@ class Retention:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def forget(self, now_ms: int, limits: Limits = Limits()) -> int:  # noqa: B008 - a frozen value
+    def forget(self, now_ms: int, limits: Limits = Limits()) -> int:
         """Everything that is too old; returns how many memories of signals went."""
         gone = self._signals(now_ms, limits)
         self._coarsen((now_ms - limits.minutes_ms) // _HOUR_MS * _HOUR_MS)

@@ -70,7 +70,7 @@ class Asked(BaseModel):
 
     def filter(self) -> Filter:
         """As the store takes it."""
-        given = self.model_dump(mode="json")
+        given: dict[str, Any] = self.model_dump(mode="json")
         return Filter(**{name: "" if value is None else value for name, value in given.items()})
 
 

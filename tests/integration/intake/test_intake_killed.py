@@ -23,7 +23,8 @@ READER = textwrap.dedent("""
     from nightshift.monitors import logs
 
     store, clock = Store.open(sys.argv[1]), SystemClock()
-    intake = Intake(store, clock, Settings(), lambda incident: print(incident.id, flush=True))
+    settings = Settings(max_new_incidents=100_000, max_missions=100_000)
+    intake = Intake(store, clock, settings, lambda incident: print(incident.id, flush=True))
     file = logs.LogFile(path=sys.argv[2], service="shop")
     settings = logs.Settings(files=[file], from_start=True, read_bytes=4096, reconcile_s=0.2)
     logs.create(settings, {}, clock).watch(intake, store.offsets.all("logs:"), threading.Event())

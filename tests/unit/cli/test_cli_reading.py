@@ -178,7 +178,8 @@ def busy(store):
     begun_ms = NOW_MS // 60_000 * 60_000 - 300_000
     frames = (Frame(path="/srv/pay/a.py", line=3, function="charge"),)
     crash = Signal(key="c", source="logs:app", service="pay", title="IndexError: charge", exception="IndexError",
-                   at_ms=begun_ms, frames=frames, sample="Traceback\n  the sample", severity=Severity.CRITICAL)  # fmt: skip
+                   at_ms=begun_ms, frames=frames, sample="Traceback\n  the sample",
+                   severity=Severity.CRITICAL)  # fmt: skip
     alert = Signal(key="a", source="prometheus", service="pay", title="Slow", kind="alert", at_ms=begun_ms + 130_000,
                    labels={"alertname": "Slow"})  # fmt: skip
     feed = Signal(key="f", source="logs:app", service="web", title="flaky feed", kind="error", at_ms=NOW_MS)

@@ -184,7 +184,8 @@ def test_wrong_pages_and_filters_are_refused(client, query):
 
 def test_incidents_are_filtered_by_what_is_in_them(client):
     for query, expected in (({"source": "logs"}, 4), ({"kind": "crash", "service": "shop"}, 4), ({"kind": "oom"}, 0),
-                            ({"fingerprint": "wait"}, 1), ({"grep": "keyerror"}, 3), ({"severity": "info"}, 0)):  # fmt: skip
+                            ({"fingerprint": "wait"}, 1), ({"grep": "keyerror"}, 3),
+                            ({"severity": "info"}, 0)):  # fmt: skip
         assert len(client.get("/api/incidents", params=query).json()["incidents"]) == expected, query
     found = client.get("/api/incidents/inc-wait").json()
     assert found["facets"][0]["title"] == "KeyError: 'x'" and found["samples"] == [] and found["successors"] == []

@@ -1,6 +1,6 @@
 """What the intake remembers of an incident: facets, ties to others, samples, counts over time, decisions.
 
-Each incident of 0.1 becomes its own only facet, with its first signal as the sample and one bucket that holds its count.
+Each incident of 0.1 becomes its own only facet, with its first signal as the sample and one bucket for its count.
 """
 
 from __future__ import annotations
