@@ -93,8 +93,8 @@ def _set(options: _Options, name: str, value: str) -> None:
 
 def _scan(options: _Options) -> int:
     from nightshift.daemon.kit.clock import SystemClock
+    from nightshift.daemon.tally import Tally, open_log
     from nightshift.monitors.logs.scan import Prefilter
-    from nightshift.monitors.logs.tally import Tally, open_log
 
     tally = Tally(service=options.service, clock=SystemClock(), errors=not options.traces)
     prefilter = Prefilter(errors=not options.traces)
@@ -111,7 +111,7 @@ def _scan(options: _Options) -> int:
     return 1 if any("error" in f for f in files) else 0
 
 
-def _progress(path: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _progress(path: str):  # type: ignore[no-untyped-def]
     """Says on a terminal how far a long read is."""
     if not sys.stderr.isatty():
         return None
@@ -132,7 +132,7 @@ def _progress(path: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
     return tell if size > 1 << 28 or not size else None
 
 
-def _print(options: _Options, tally, files: list[dict[str, object]]) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _print(options: _Options, tally, files: list[dict[str, object]]) -> None:  # type: ignore[no-untyped-def]
     keys = {"count": lambda g: -g.count, "first": lambda g: g.first_ms or 0, "last": lambda g: -(g.last_ms or 0)}
     groups = sorted(tally.groups.values(), key=keys[options.sort])
     limit = options.limit if options.limit >= 0 else (0 if options.json else 50)
@@ -150,9 +150,9 @@ def _print(options: _Options, tally, files: list[dict[str, object]]) -> None:  #
     _table(chosen, len(groups), tally.events, total)
 
 
-def _table(chosen, found: int, events: int, total: int) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _table(chosen, found: int, events: int, total: int) -> None:  # type: ignore[no-untyped-def]
     from nightshift.daemon.kit.plain import plain
-    from nightshift.monitors.logs.tally import iso
+    from nightshift.daemon.tally import iso
 
     for group in chosen:
         first, last = iso(group.first_ms) or "time unknown", iso(group.last_ms) or ""

@@ -42,7 +42,8 @@ class References:
             return self._secret(str(value), place)
         if is_path(here) and isinstance(value, str) and "://" not in value:
             return self._path(value)
-        if value not in ("", "-") and isinstance(value, str) and tuple(p for p in place if isinstance(p, str)) in _TEXT_PATHS:
+        names = tuple(part for part in place if isinstance(part, str))
+        if value not in ("", "-") and isinstance(value, str) and names in _TEXT_PATHS:
             return str(self._path(value))
         return value
 

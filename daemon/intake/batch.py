@@ -404,5 +404,6 @@ def _tied(h: Heard, deploys: Sequence[str]) -> Heard:
 def _facet(h: Heard, turns: list[int]) -> Facet:
     return Facet(
         service=h.signal.service, fingerprint=h.mark, source=h.signal.source, kind=h.signal.kind[:60],
-        title=title(h.signal), severity=h.signal.severity, first_at_ms=h.at_ms, last_at_ms=h.last_at_ms, rank=h.rank, turns=turns,
+        title=title(h.signal), severity=h.signal.severity, first_at_ms=h.at_ms, last_at_ms=h.last_at_ms, rank=h.rank,
+        turns=turns,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Container engines wrap each line: CRI (`time stream P|F text`) and Docker's json-file. Each stream is a log of its own.
+"""Container engines wrap each line: CRI (`time stream P|F text`) and Docker's json-file. Each stream is a log.
 
 Lines are unwrapped only where the prefilter found something, or an event is open: splitting every line costs several
 times what searching costs.

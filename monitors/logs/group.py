@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nightshift.daemon.kit.clock import Clock
@@ -12,9 +13,9 @@ from nightshift.daemon.kit.frames import in_app
 from nightshift.daemon.model import Severity, Signal
 from nightshift.monitors.logs import segment
 from nightshift.monitors.logs.json_line import decode, read_json
-from nightshift.monitors.logs.languages import PARSERS
+from nightshift.monitors.logs.languages import PARSERS, parse_any
 from nightshift.monitors.logs.lines import starts_record
-from nightshift.monitors.logs.record import Record, read_record
+from nightshift.monitors.logs.record import Record, logfmt, read_record
 from nightshift.monitors.logs.segment import Block
 from nightshift.monitors.logs.tangle import own_lines
 from nightshift.monitors.logs.traceback import HEADER, Trace, parse
@@ -34,7 +35,19 @@ class Grouper:
     `idle`: no event is open; `ended`: the open one is complete as far as anyone can tell. The scanner sets both.
     """
 
-    __slots__ = ("_clock", "_errors", "_identity", "_labels", "_service", "_source", "ended", "form", "idle", "known", "out")
+    __slots__ = (
+        "_clock",
+        "_errors",
+        "_identity",
+        "_labels",
+        "_service",
+        "_source",
+        "ended",
+        "form",
+        "idle",
+        "known",
+        "out",
+    )
 
     def __init__(
         self, *, service: str, source: str, identity: str, clock: Clock, labels: Mapping[str, str],
@@ -108,9 +121,23 @@ class Grouper:
             trace = parse(line.removesuffix('"') for line in body.splitlines())
             if trace is not None and trace.frames:
                 return self._made(offset, read_record(text[:at], self._clock.now_ms()), trace, "", body, at_ms)
+        fields = logfmt(text) if "=" in text else {}
+        said = fields.get("msg") or fields.get("message") or ""
+        for value in fields.values():
+            if "\n" in value and at < 0 and (trace := parse_any(value)) is not None:
+                trace = trace if trace.message else replace(trace, message=said)
+                return self._made(offset, self._of(fields, text), trace, "", value, at_ms)
         if not self._errors or at >= 0:
             return None
+        if said:
+            return self._made(offset, self._of(fields, text), None, said, text, at_ms)
         return self._made(offset, read_record(text, self._clock.now_ms()), None, text, text, at_ms)
+
+    def _of(self, fields: Mapping[str, str], text: str) -> Record:
+        """What a logfmt record says besides its message."""
+        record = read_record(text, self._clock.now_ms())
+        named = {key: fields[key][:300] for key in ("request_id", "trace_id", "logger", "component") if fields.get(key)}
+        return Record(at_ms=record.at_ms, level=record.level, labels={**named, **record.labels})
 
     def _made(
         self, offset: int, record: Record, trace: Trace | None, message: str, sample: str, at_ms: int | None

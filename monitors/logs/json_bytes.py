@@ -1,4 +1,4 @@
-"""Which JSON records are events, told from their bytes: decoding every line of a JSON log would cost many times more."""
+"""Which JSON records are events, told from their bytes: decoding every line of a JSON log costs many times more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 _LEVEL = re.compile(
     rb'"(?:level|levelname|severity|lvl|log\.level|loglevel|status)"\s*:\s*(?:"([A-Za-z]{1,12})"|(\d{1,3})\s*[,}])'
 )
-_BAD = frozenset((b"error", b"critical", b"fatal", b"severe", b"err", b"crit", b"emergency", b"alert", b"panic", b"dpanic"))
+_BAD = frozenset(
+    (b"error", b"critical", b"fatal", b"severe", b"err", b"crit", b"emergency", b"alert", b"panic", b"dpanic")
+)
 _MARKS = (b"Traceback (most recent call last)", b'"exc_type"', b"\\n\\tat ", b"\\n    at ", b"\\n   at ", b"goroutine ")
 
 

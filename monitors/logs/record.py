@@ -24,6 +24,8 @@ _STARTS = re.compile(
     r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d "
     r"|\[\d\d/[A-Z][a-z]{2}/\d{4}|\{\")"
 )
+_PAIR = re.compile(r'(?:^|\s)([A-Za-z_][\w.-]{0,60})=("(?:[^"\\]|\\.)*"|[^\s"]*)')
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _NAIVE_SKEW_MS = 300_000
 LEVELS = {"debug": Severity.INFO, "info": Severity.INFO, "notice": Severity.INFO, "warn": Severity.WARNING,
           "warning": Severity.WARNING, "error": Severity.ERROR, "critical": Severity.CRITICAL,
@@ -73,6 +75,18 @@ def read_record(text: str, now_ms: int) -> Record:
     elif found := _ACCESS.search(text):
         labels |= {"request_method": found[1], "request_path": found[2]}
     return Record(at_ms=stamp_ms(text[:120], now_ms), level=level, labels=labels)
+
+
+def logfmt(text: str) -> dict[str, str]:
+    """The ``key=value`` pairs of a line, values without quotes and escapes; empty when it isn't logfmt."""
+    found = {key: _unquoted(value) for key, value in _PAIR.findall(text[:65536])}
+    return found if found.keys() & {"level", "lvl", "severity", "msg", "message"} else {}
+
+
+def _unquoted(value: str) -> str:
+    if value[:1] != '"':
+        return value
+    return _ESCAPE.sub(lambda m: {"n": "\n", "t": "\t", "r": "\r"}.get(m[1], m[1]), value[1:-1])
 
 
 def stamp_ms(text: str, now_ms: int) -> int | None:

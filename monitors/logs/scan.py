@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 TRACES = (
     b"Traceback (most recent call last)", b'  File "', b"exc_type", b"\tat ", b"  at ", b"anic", b"fatal error: ",
-    b"goroutine ", b"Uncaught ", b"\tfrom ", b"\\tat ", b":in `", b":in '", b"Fatal error: ", b"error:  syntax", b"Stack trace:", b"stacktrace]",
+    b"goroutine ", b"Uncaught ", b"\tfrom ", b"\\tat ", b":in `", b":in '", b"Fatal error: ",
+    b"error:  syntax", b"Stack trace:", b"stacktrace]",
 )  # fmt: skip
 """What every trace holds, at a place from which the trace is found; `anic` is in panics of every language."""
 LEVELS = (
-    b"error", b"ERROR", b"Error", b"[ERR]", b"crit", b"CRIT", b"Crit", b"fatal", b"FATAL", b"Fatal", b"SEVERE", b"Severe", b"severe",
-    b"emerg", b"EMERG", b"alert", b"ALERT", b"\nE0", b"\nE1", b"\nF0", b"\nF1", b"\n<", b'":50', b'": 50', b'":60', b'": 60',
+    b"error", b"ERROR", b"Error", b"[ERR]", b"crit", b"CRIT", b"Crit", b"fatal", b"FATAL", b"Fatal", b"SEVERE",
+    b"Severe", b"severe",
+    b"emerg", b"EMERG", b"alert", b"ALERT", b"\nE0", b"\nE1", b"\nF0", b"\nF1", b"\n<",
+    b'":50', b'": 50', b'":60', b'": 60',
 )  # fmt: skip
 """What a record holds whose level is error or worse, besides."""
 
@@ -41,7 +44,7 @@ def kernel() -> Any:
     if os.environ.get("NIGHTSHIFT_NO_KERNEL"):
         return None
     try:
-        from nightshift.monitors.logs import _kernel  # type: ignore[attr-defined]
+        from nightshift.monitors.logs import _kernel
     except ImportError:
         return None
     _kernel.setup(TRACES, TRACES + LEVELS, int.from_bytes(os.urandom(8), "little"))
@@ -202,10 +205,11 @@ class Scanner:
 
     def _compiled(self, text: Text, base: int) -> None:
         """The same, with the common cases compiled: what the kernel is not sure of it hands over, line by line."""
-        scan, grouper, errors = self._prefilter.kernel.scan, self.grouper, self._prefilter.errors
+        kernel, grouper, errors = self._prefilter.kernel, self.grouper, self._prefilter.errors
+        assert kernel is not None
         at, status, known = text.floor, HAND, grouper.known
         while status in (HAND, NEWS) and at < text.stop:
-            events, status, at, ended, text.floor, counted = scan(
+            events, status, at, ended, text.floor, counted = kernel.scan(
                 text.buffer, at, text.floor, text.stop, text.final, errors, self._line_bytes, known
             )
             if counted:

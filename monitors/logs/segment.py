@@ -40,6 +40,7 @@ _GO_FRAME = re.compile(rb"\t\S.*:\d+|created by |\[signal |exit status |goroutin
                        rb"+0x[0-9a-f]+$")  # fmt: skip
 _PLACED = re.compile(rb"\s+at (?:[^\s(].*\(.*\)|.*:\d+\)?[\s,{]*$)")
 _NAMED = re.compile(rb"(?:[A-Za-z_$][\w$]*[./])*[A-Z][\w$]*(?: \[\w+\])?(?:: |:?$)|\[[A-Z][\w$]*Error: ")
+_CAUSE = re.compile(rb"Caused by: |Suppressed: ")
 _INNER = re.compile(rb"\s|Caused by: |Suppressed: |Wrapped by: ")
 _RUST_FRAME = re.compile(rb"stack backtrace:|\s+\d+: |\s+at |note: |  {2,}\S")
 _RUST_BACKTRACE = re.compile(rb"stack backtrace:$|note: run with `RUST_BACKTRACE")
@@ -293,6 +294,8 @@ def _stack_head(text: Text, at: int) -> tuple[int, int, int] | None:
             if not _INNER.match(line):
                 break
         elif starts_record(line) or _AT.match(line) or (head >= 0 and not line):
+            if head >= 0 and _CAUSE.match(text.line(head)) and starts_record(line) and not is_bad(line):
+                return None  # the rest of a trace that somebody's line has cut in two
             break
         near = near and bool(line)
         above = text.before(above)

@@ -82,8 +82,10 @@ class _Tangle:
 
     def _begins_another(self, text: str) -> bool:
         """Whether a header is another writer's: no open trace awaits one, and none has its prefix."""
-        return starts(text) and not any(o.event.phase is Phase.CHAIN or o.has(text) for o in self.open) and (
-            _prefix(text).strip(" |") != ""
+        return (
+            starts(text)
+            and not any(o.event.phase is Phase.CHAIN or o.has(text) for o in self.open)
+            and (_prefix(text).strip(" |") != "")
         )
 
     def _owned(self, at: int, line: bytes, text: str) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LOOK_AHEAD = 12
 """Lines behind an error record in which a trace of the same writer makes it that trace's record."""
 _LOOK_BACK = 16
+_SILENCE, _LONG_SILENCE = 24, 200
 _FIRST_LINES, _MAX_WRITERS, _MATCHED = 64, 32, 1000
 _MARKS = (b"at ", b"Traceback (", b'  File "', b"panic: ", b" [", b"panicked at", b"from ", b":in ", b"trace")
 _ELEMENT = re.compile(
@@ -184,6 +185,9 @@ def _events(lines: Sequence[Line], text: Text, *, final: bool) -> tuple[list[_Ev
             try:
                 blocks = segment.found(body, at)
             except segment.NeedMore as more:
+                if not body.final and _silent(writer, lines, _SILENCE if more.ended else _LONG_SILENCE):
+                    body.final, number = True, number - 1
+                    continue
                 rest = range(writer.index(more.start), len(writer.starts))
                 open_.append(_Event(writer, segment.LINE, _with_record(writer, rest, events), (), ended=more.ended))
                 break
@@ -192,6 +196,11 @@ def _events(lines: Sequence[Line], text: Text, *, final: bool) -> tuple[list[_Ev
                 if block.kind != segment.LINE and (block.kind > segment.GO or body.after(block.start) < block.end):
                     events.append(_event(writer, block, body, events))
     return events, open_
+
+
+def _silent(writer: _Writer, lines: Sequence[Line], silence: int) -> bool:
+    """Whether a writer has said nothing for so many lines of others: what it said last is over."""
+    return len(lines) > silence and writer.lines[-1][0] < lines[-silence][0]
 
 
 def _event(writer: _Writer, block: Block, body: Text, events: Sequence[_Event]) -> _Event:

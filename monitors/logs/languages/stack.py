@@ -100,7 +100,7 @@ def _named(lines: Sequence[str]) -> tuple[str, str] | None:
     dotted = [found for found in anchored if "." in found[0]]
     if named or dotted:
         return (named or dotted)[0]
-    within = next((found for line in heads if (found := _WITHIN.search(line[:4000]))), None)
+    within = next((inside for line in heads if (inside := _WITHIN.search(line[:4000]))), None)
     if within is not None:
         return within[1], (within[2] or "").strip()[:4000]
     return anchored[-1] if anchored else None

@@ -1,6 +1,8 @@
+# ruff: noqa: E501 - log lines are long
 """The compiled common cases say exactly what the Python rules say, and equal keys mean equal fingerprints."""
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
@@ -20,6 +22,10 @@ STACK = (
 )
 NODE = "TypeError: Cannot read properties of undefined (reading 'n1')\n    at price (/srv/shop/cart.js:1:34)\n    at cart (/srv/shop/web.js:2:24)\n"
 GO = "panic: runtime error: index out of range [5]\n\ngoroutine 1 [running]:\nmain.main()\n\t/srv/shop/main.go:5 +0x1d\nexit status 2\n"
+GO_METHOD = (
+    "panic: lost {0}\n\ngoroutine 7 [running]:\nmain.(*Cart).Price(0xc0000{0}, {0x1, 0x2})\n\t/srv/cart.go:{0} +0x1d\n"
+    "created by main.main in goroutine 1\n\t/srv/main.go:3 +0x2\n\ngoroutine 1 [chan receive]:\nmain.main()\n\t/srv/main.go:9\n"
+)
 RUST = "thread 'main' panicked at src/main.rs:4:5:\nindex out of bounds\nnote: run with `RUST_BACKTRACE=1`\n"
 LINES = [
     "2026-01-01T00:00:00Z INFO fine {0}\n", "2026-01-01 00:00:0{0} ERROR payment {0} refused for 'bob'\n", "\n", "{{\n", "}}\n",
@@ -33,7 +39,7 @@ LINES = [
     "The above exception was the direct cause of the following exception:\n", "10.0.0.{0} - - GET / error\n", "warn: disk\n", "error: {0}\r\n",
     "2026-01-01 00:00:00 ERROR java.io.IOException: reset {0}\n", "goroutine {0} [running]:\n", "PHP Fatal error:  Uncaught E: m in /a.php:{0}\n",
     "\tfrom a.rb:{0}:in `f'\n", "a.rb:{0}:in `g': no (KeyError)\n", "\0\xff\x85 error\n", "e\u0301rror ERROR \u0663\n", "Exception in thread \"m\" a.B: c\n",
-    "y" * 3000 + "\n", "2026-01-01 ERROR " + "z{0} " * 90 + "\n", PLAIN, CHAINED, STACK, NODE, GO, RUST, json_line(PLAIN), prefixed(PLAIN, "web | "),
+    "y" * 3000 + "\n", "2026-01-01 ERROR " + "z{0} " * 90 + "\n", PLAIN, CHAINED, STACK, NODE, GO, GO_METHOD, RUST, json_line(PLAIN), prefixed(PLAIN, "web | "),
 ]  # fmt: skip
 
 
@@ -52,7 +58,7 @@ def signals(data, cuts, *, compiled, errors=True, watch=None):
         grouper = Watched(service="s", source="x", identity="i", clock=ManualClock(), labels={}, errors=errors)
     scanner = Scanner(grouper, Prefilter(errors=errors, compiled=compiled), position=0, line_bytes=2048)
     edges = [0, *sorted(c % (len(data) + 1) for c in cuts), len(data)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         buffer = bytearray(scanner.carry + data[start:stop])
         scanner.scan(buffer, len(buffer))
     scanner.finish_line()
@@ -62,7 +68,9 @@ def signals(data, cuts, *, compiled, errors=True, watch=None):
 
 def fill(parts, seed):
     chance = random.Random(seed)
-    return "".join(p.replace("{0}", str(chance.randrange(100))).replace("{{", "{").replace("}}", "}") for p in parts).encode()
+    return "".join(
+        p.replace("{0}", str(chance.randrange(100))).replace("{{", "{").replace("}}", "}") for p in parts
+    ).encode()
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)

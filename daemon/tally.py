@@ -132,7 +132,7 @@ class Tally(Grouper):
         self.out.clear()
 
     def _note_touched(self, end: int) -> None:
-        """Keep, of the last event of each kind seen in this piece, the bytes that tell its time; read once at the end."""
+        """Keep the bytes that tell the time of each kind's last event in this piece; they are read once, at the end."""
         for group, offset in self._touched.values():
             group.last = (self._name, offset)
             group.around = self._around(offset, end)
@@ -208,4 +208,4 @@ def open_log(path: str) -> BinaryIO:
         import lzma
 
         return lzma.open(path, "rb")  # type: ignore[return-value]
-    return open(path, "rb", buffering=0)  # type: ignore[return-value]
+    return open(path, "rb", buffering=0)
