@@ -97,7 +97,8 @@ def test_the_text_every_match_contains(regex, found):
 
 @pytest.mark.parametrize(
     "regex",
-    ["(a+)+$", "(a*)*b", "(a|a)*b", "(a|ab)+c", r"(\w+\s?)+x", r".*.*.*x", r"(x+x+)+y", "(", "a{2,1}", r"(a)\1", "a(?=b)", "",
+    ["(a+)+$", "(a*)*b", "(a|a)*b", "(a|ab)+c",
+     r"(\w+\s?)+x", r".*.*.*x", r"(x+x+)+y", "(", "a{2,1}", r"(a)\1", "a(?=b)", "",
      "a*", "x" * 501, r"(?:\d{1,99})+:", r"(.{0,9}a){9,99}z", "(?x) a", "(?P<n>a)(?P=n)"],
 )  # fmt: skip
 def test_patterns_that_are_wrong_or_could_hang_are_refused(regex):
@@ -109,7 +110,8 @@ def test_patterns_that_are_wrong_or_could_hang_are_refused(regex):
 
 @pytest.mark.parametrize(
     "regex",
-    [r"took (\d+)ms", r'user="([^"]*)" path=(\S+) ', r"(?i)\b(timeout|timed out)\b", r"^\S+ \S+ WARN", r"(?:GET|POST) /\S* 5\d\d",
+    [r"took (\d+)ms", r'user="([^"]*)" path=(\S+) ', r"(?i)\b(timeout|timed out)\b", r"^\S+ \S+ WARN",
+     r"(?:GET|POST) /\S* 5\d\d",
      r"a.*b.*c", r"(\d{1,3}\.){3}\d{1,3}"],
 )  # fmt: skip
 def test_ordinary_patterns_are_taken(regex):
