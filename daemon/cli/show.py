@@ -9,14 +9,22 @@ import typer
 from nightshift.daemon.cli.options import ConfigPath, Json, configured, opened
 from nightshift.daemon.cli.trouble import Trouble
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="Incident or mission; 4 characters are enough if unique.")]
+Id = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="Incident or mission, 4 characters are enough if unique; service:NAME for what began none."
+    ),
+]
 
 
 def command(name: Id, config: ConfigPath = None, as_json: Json = False) -> None:
     """Show one incident: its mission, evidence, gates and diff."""
-    from nightshift.daemon.dossier import dossier
+    from nightshift.daemon.dossier import dossier, masked
 
     store = opened(configured(config, demand_secrets=False))
+    if name.startswith("service:"):
+        _tell_decisions(masked(store.incidents.decisions(name)) if store else [], name, as_json)
+        return
     found = dossier(store, name) if store else None
     if found is None:
         raise Trouble(f"nightshift show: no single incident or mission '{name}'; see nightshift incidents", code=1)
@@ -76,7 +84,24 @@ def _tell_evidence(found: dict[str, Any]) -> None:
         line(f"  {at(sample['at_ms'])}  {first[:200]}{f' (+{len(more)} lines)' if more else ''}")
     if found["decisions"]:
         line("\ndecisions", "bold")
-    for row in found["decisions"]:
+        _lines(found["decisions"])
+
+
+def _tell_decisions(rows: list[dict[str, Any]], name: str, as_json: bool) -> None:
+    """What was decided of a service's signals that are in no incident."""
+    from nightshift.daemon.cli.output import line, print_json
+
+    if as_json:
+        print_json(rows)
+        return
+    line(f"signals of {name.removeprefix('service:')} that began no incident" if rows else "no such signals", "bold")
+    _lines(rows)
+
+
+def _lines(rows: list[dict[str, Any]]) -> None:
+    from nightshift.daemon.cli.output import line
+
+    for row in rows:
         line(f"  {row['count']:>6}  {row['action']}: {row['reason']}")
 
 

@@ -24,6 +24,8 @@ from nightshift.daemon.store.ingest import Ingest
 MAX_FACETS = 100
 """How many kinds of signals an incident remembers; further ones are only counted."""
 RESERVOIR = 8
+_SAMPLES_A_BATCH = 2
+"""To mask the secrets of a text costs as much as to count ten signals."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +57,7 @@ class Batch:
 
     def _recall(self, fresh: Sequence[Heard]) -> None:
         self._memory.recall({h.stream for h in fresh})
-        firing = {kinship.instance(h.signal, h.mark): h.stream for h in fresh if h.holds}
+        firing = {h.instance: h.stream for h in fresh if h.holds}
         if firing:
             self._memory.recall_fires(firing)
         over = [live.id for live, _ in self._memory.by_key.values() if not live.alive]
@@ -148,11 +150,11 @@ class Batch:
         self._sample(h, live)
 
     def _sample(self, h: Heard, live: Live) -> None:
-        """The first, the last (now and then), and a reservoir (Vitter's algorithm R) chosen by the key's hash."""
+        """The first, the last (now and then) and a reservoir: Vitter's algorithm R by the key's hash, two a batch."""
         slots = ["first"] if live.new and live.count == h.times else ["last"] if self._keep_last(live.id) else []
         chosen = zlib.crc32(h.key.encode("utf-8", "replace")) % live.count
         slot = live.count - 1 if live.count <= RESERVOIR else chosen
-        if slot < RESERVOIR and "first" not in slots:
+        if slot < RESERVOIR and not slots and len(live.samples) < _SAMPLES_A_BATCH:
             slots.append(f"s{slot}")
         if slots:
             text = excerpt(h.signal)
@@ -338,8 +340,8 @@ class Batch:
 
     def _fires(self, h: Heard, live: Live | None, facet: Facet | None) -> str:
         """Note that an alert fires; the reason to look past it when its end was heard first."""
-        name = kinship.instance(h.signal, h.mark)
-        _, over_ms = self._memory.instances.get(name, (0, 0))
+        name = h.instance
+        _, over_ms, _ = self._memory.instances.get(name, (0, 0, ""))
         if h.at_ms < over_ms:
             return "its end was heard before its beginning"
         if live is not None and facet is not None and (live.alive or self._cools(h, live)):
@@ -354,7 +356,7 @@ class Batch:
 
     def _fire(self, h: Heard, live: Live) -> None:
         if h.holds:
-            self._memory.fire(kinship.instance(h.signal, h.mark), h.stream, live, h.at_ms, 0)
+            self._memory.fire(h.instance, h.stream, live, h.at_ms, 0)
 
     def _resolve(self, h: Heard, live: Live | None, facet: Facet | None) -> Verdict:
         """Over is an incident only when nothing of it fires any more, and when it has no cause that can't resolve."""
@@ -362,12 +364,12 @@ class Batch:
             if h.holds:
                 nowhere = Live(id="", fingerprint="", service="", title="", severity=h.signal.severity,
                                state=IncidentState.HEALED, first_at_ms=0, last_at_ms=0)  # fmt: skip
-                self._memory.fire(kinship.instance(h.signal, h.mark), h.stream, nowhere, h.at_ms, h.at_ms)
+                self._memory.fire(h.instance, h.stream, nowhere, h.at_ms, h.at_ms)
             return self._apart(h, "ignored", "nothing open that this could resolve")
         self._memory.seen[h.key] = (h.at_ms, None, h.mark, h.times)
         self._memory.complete([live.id])
         if h.holds:
-            self._memory.fire(kinship.instance(h.signal, h.mark), h.stream, live, h.at_ms, h.at_ms)
+            self._memory.fire(h.instance, h.stream, live, h.at_ms, h.at_ms)
         if not live.alive:
             return self._verdict(live, "ignored", "nothing open that this could resolve")
         live.last_at_ms, live.dirty = max(live.last_at_ms, h.at_ms), True

@@ -26,8 +26,14 @@ class Heard:
     last_at_ms: int
     times: int
     rank: int
-    holds: bool
+    instance: str = ""
+    """Which of several of its kind fires, when it is a state that holds."""
     tokens: Sequence[str] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is a state that lasts until it is resolved."""
+        return bool(self.instance)
 
     @property
     def stream(self) -> Key:
@@ -45,5 +51,6 @@ def heard(signal: Signal, rules: Rules, now_ms: int) -> Heard:
     at_ms = signal.at_ms if now_ms - _OLDEST_MS < signal.at_ms <= now_ms else now_ms
     last_ms = signal.last_at_ms if at_ms <= signal.last_at_ms <= now_ms else at_ms
     rank = kinship.rank(signal)
+    which = kinship.instance(signal, mark) if kinship.holds(signal, rank) else ""
     return Heard(signal=signal, key=storable(signal.key[:300]), mark=mark, at_ms=at_ms, last_at_ms=last_ms,
-                 times=max(1, signal.count), rank=rank, holds=kinship.holds(signal, rank))  # fmt: skip
+                 times=max(1, signal.count), rank=rank, instance=which)  # fmt: skip

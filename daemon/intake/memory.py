@@ -9,6 +9,8 @@ from nightshift.daemon.intake.live import CASE, MAX_TURNS, Facet, Key, Live, Row
 from nightshift.daemon.model import Event, Signal, dump
 from nightshift.daemon.store.store import Store
 
+_SAME_MS = 3_600_000
+"""An instance that fires on is written down again after so long."""
 _GATHERING = frozenset({"queued", "gathering"})
 
 
@@ -22,8 +24,8 @@ class Memory:
         self.by_token: dict[str, dict[str, Live]] = {}
         self.missions: dict[str, Row | None] = {}
         self.fires: dict[Key, set[str]] = {}
-        self.instances: dict[str, tuple[int, int]] = {}
-        """instance → fires since, over since (0: it fires)."""
+        self.instances: dict[str, tuple[int, int, str]] = {}
+        """instance → fires since, over since (0: it fires), incident."""
         self.seen: dict[str, tuple[int, Live | None, str, int]] = {}
         self.events: list[tuple[Event, str]] = []
         self.elsewhere: dict[tuple[str, str], tuple[int, str, int]] = {}
@@ -92,7 +94,7 @@ class Memory:
     def recall_fires(self, instances: Mapping[str, Key]) -> None:
         """Read which instances of alerts fire, of these and of the incidents they are in."""
         for row in self._ingest.firing(list(instances)):
-            self.instances[row["instance"]] = (row["at_ms"], row["over_ms"])
+            self.instances[row["instance"]] = (row["at_ms"], row["over_ms"], row["incident"])
         ids = {self.by_key[key][0].id for key in instances.values() if key in self.by_key}
         for row in self._ingest.firing_of(ids):
             self.fires.setdefault((row["service"], row["fingerprint"]), set()).add(row["instance"])
@@ -112,7 +114,10 @@ class Memory:
 
     def fire(self, name: str, key: Key, live: Live, at_ms: int, over_ms: int) -> None:
         """An instance of an alert fires or is over."""
-        self.instances[name] = (at_ms, over_ms)
+        since_ms, was_over_ms, incident = self.instances.get(name, (0, 1, ""))
+        if not over_ms and not was_over_ms and incident == live.id and at_ms - since_ms < _SAME_MS:
+            return
+        self.instances[name] = (at_ms, over_ms, live.id)
         here = self.fires.setdefault(key, set())
         (here.discard if over_ms else here.add)(name)
         row = {"instance": name, "service": key[0], "fingerprint": key[1], "at_ms": at_ms, "over_ms": over_ms}
@@ -159,7 +164,7 @@ class Memory:
         for live in lives:
             if live.changed and not live.new:
                 self._change(live)
-        self._ingest.insert("seen_signals", [self._seen(key, *row) for key, row in self.seen.items()])
+        self._ingest.see([self._seen(key, *row) for key, row in self.seen.items()])
         self._write_rest(lives)
 
     def _write_facets(self, lives: Iterable[Live]) -> None:

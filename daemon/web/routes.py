@@ -70,8 +70,9 @@ class Asked(BaseModel):
 
     def filter(self) -> Filter:
         """As the store takes it."""
-        given: dict[str, Any] = self.model_dump(mode="json")
-        return Filter(**{name: "" if value is None else value for name, value in given.items()})
+        given = self.model_dump(mode="json")
+        filled: dict[str, Any] = {name: "" if value is None else value for name, value in given.items()}
+        return Filter(**filled)
 
 
 def router(api: Api) -> APIRouter:
@@ -114,6 +115,11 @@ def _reads(routes: APIRouter, api: Api) -> None:
             return incident_page(api.store, wanted.filter())
         except ValueError as error:
             raise Problem(422, f"after: {error}", "leave `after` out to begin at the start") from None
+
+    @routes.get("/api/services/{service}/decisions")
+    def decisions(service: str) -> Json:
+        """What was decided of a service's signals that began no incident: how often, and the last reason."""
+        return {"decisions": masked(api.store.incidents.decisions(f"service:{service}"))}
 
     @routes.get("/api/incidents/{name}")
     def incident(name: str) -> Json:

@@ -222,3 +222,15 @@ def test_show_tells_what_belongs_together_and_why(nightshift, busy):
 
 def test_the_list_draws_activity(nightshift, busy):
     assert "█·█" in nightshift("incidents", "--service", "pay").out
+
+
+def test_show_of_a_service_tells_of_signals_that_began_nothing(nightshift, store):
+    from nightshift.daemon.intake.intake import Intake
+    from nightshift.daemon.intake.settings import Settings
+    from nightshift.daemon.kit.clock import ManualClock
+
+    mild = Signal(key="m", source="logs", service="pay", title="x", at_ms=NOW_MS, kind="error", severity=Severity.INFO)
+    Intake(store, ManualClock(NOW_MS), Settings(), lambda incident: None).take([mild])
+    assert "1  silenced: info is below" in nightshift("show", "service:pay").out
+    assert json.loads(nightshift("show", "service:pay", "--json").out)[0]["action"] == "silenced"
+    assert nightshift("show", "service:none").out == "no such signals\n"

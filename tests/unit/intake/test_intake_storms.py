@@ -76,9 +76,7 @@ def test_a_storm_of_one_cause_keeps_a_few_samples_and_every_count(intake, store,
     [incident] = store.incidents.list()
     kept = store.incidents.samples(incident.id)
     assert incident.count == 2000 == sum(n for _, n in store.incidents.buckets(incident.id))
-    assert {row["slot"] for row in kept} == {"first", "last", *(f"s{n}" for n in range(1, 8))} | {"s0"} & {
-        r["slot"] for r in kept
-    }
+    assert {"first", "last"} < {row["slot"] for row in kept} <= {"first", "last", *(f"s{n}" for n in range(8))}
     assert kept[0]["text"].startswith("sample 0-0 ") and all(len(row["text"]) <= 2048 for row in kept)
     assert len(store.incidents.buckets(incident.id)) == 10
 

@@ -189,3 +189,10 @@ def test_incidents_are_filtered_by_what_is_in_them(client):
         assert len(client.get("/api/incidents", params=query).json()["incidents"]) == expected, query
     found = client.get("/api/incidents/inc-wait").json()
     assert found["facets"][0]["title"] == "KeyError: 'x'" and found["samples"] == [] and found["successors"] == []
+
+
+def test_decisions_of_a_service_can_be_read(client, api):
+    row = {"subject": "service:shop", "action": "silenced", "count": 2, "reason": "password=hunter22", "at_ms": 5}
+    api.store.ingest.add("decisions", [row])
+    [found] = client.get("/api/services/shop/decisions").json()["decisions"]
+    assert (found["action"], found["count"]) == ("silenced", 2) and "hunter22" not in found["reason"]
