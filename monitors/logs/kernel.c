@@ -577,6 +577,15 @@ static Event stack_event(const Text *t, P start, P body, int record, P at) {
     }
     if (to > p && !starts_record(p, to) && !header_at(p, to)) return hand(at);
     if (to > p && (*p == '}' || *p == ']')) return hand(at);
+    P after = p; /* somebody's line may lie within */
+    for (int n = 0; n < 2 && to > p && *p != '{'; n++) {
+        P f = line_end(after, t->stop);
+        after = f < t->stop ? f + 1 : f;
+        if (after >= t->stop) { if (!t->final) return hand(at); break; }
+        P g = chomp(after, line_end(after, t->stop));
+        if (is_at(after, g)) return hand(at);
+        if (!starts_record(after, g)) break;
+    }
     Event found = {STACK, start, p, 0, END, 1};
     found.hash = hash_block(STACK, start, p, record, 1);
     if (record) found.hash = with_level(found.hash, start, chomp(start, line_end(start, t->stop)));

@@ -38,7 +38,7 @@ _GO_FRAME = re.compile(rb"\t\S.*:\d+|created by |\[signal |exit status |goroutin
                        rb"|\.\.\.additional"
                        rb"|[^\s(]+(?:\(\*?[\w.\[\]]+\))?[\w.\[\]/%*-]*\(.*\)$|\[recovered\]|runtime stack:|rax |\S+ "
                        rb"+0x[0-9a-f]+$")  # fmt: skip
-_PLACED = re.compile(rb"\s+at (?:[^\s(].*\(.*\)|.*:\d+\)?[\s,{]*$)")
+_PLACED = re.compile(rb"\s+at (?:[^\s(]*\.[^\s(]+\(|.*:\d+:\d+\)?[\s,{]*$|.* \((?:<anonymous>|native|index \d+)\))")
 _NAMED = re.compile(rb"(?:[A-Za-z_$][\w$]*[./])*[A-Z][\w$]*(?: \[\w+\])?(?:: |:?$)|\[[A-Z][\w$]*Error: ")
 _CAUSE = re.compile(rb"Caused by: |Suppressed: ")
 _INNER = re.compile(rb"\s|Caused by: |Suppressed: |Wrapped by: ")
@@ -173,6 +173,8 @@ def found(text: Text, at: int) -> Sequence[Block]:
         return []
     kind, start, body = begun
     end = _ENDS[kind](text, start, body) if kind != LINE else body
+    if kind == STACK:
+        return [_uninterrupted(text, start, end)]
     return untangle(text, body, start) if end < 0 else [Block(kind, start, end)]
 
 
@@ -448,6 +450,37 @@ def _stack_end(text: Text, start: int, at: int) -> int:
         else:
             return at
         at = here
+
+
+def _uninterrupted(text: Text, start: int, end: int) -> Block:
+    """A stack together with what follows up to two harmless lines of others, which are left out."""
+    parts = [(start, end)]
+    while (more := _resumes(text, start, parts[-1][1])) >= 0 and more - start < MAX_BYTES:
+        parts.append((more, _stack_end(text, start, more)))
+    if len(parts) == 1:
+        return Block(STACK, start, end)
+    lines: list[tuple[int, bytes]] = []
+    for at, stop in parts:
+        while at < stop:
+            lines.append((at, text.line(at)))
+            at = text.after(at)
+    return Block(STACK, start, parts[-1][1], tuple(lines))
+
+
+def _resumes(text: Text, start: int, at: int) -> int:
+    """Where a stack goes on behind records at `at` that are no errors; -1 when it does not."""
+    for _ in range(2):
+        line = text.line(at) if at < text.stop else b""
+        if not starts_record(line) or line[:1] == b"{" or is_bad(line) or _HEAD.search(line[:_MATCHED]):
+            return -1
+        at = text.after(at)
+        if at >= text.stop:
+            if not text.final:
+                raise NeedMore(start, ended=True)
+            return -1
+        if _AT.match(text.line(at)):
+            return at
+    return -1
 
 
 def _go_end(text: Text, start: int, at: int) -> int:

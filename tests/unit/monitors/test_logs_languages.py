@@ -84,7 +84,37 @@ def test_what_is_no_crash():
         "lunch at noon:\n  at home (or not)\nwe panicked at the sight\nread the Stack trace: it says\nfrom a.rb:1 on\n"
     )
     assert read(prose) == []
-    assert read("Note: see\n    at the end\nWARNING:\n\tat 10:00 we stop\n") == []
+    assert read("Note: see\n    at the end (page 3)\nWARNING:\n\tat 10:00 we stop\nhome:\n    at noon\n") == []
+
+
+STACKS = ["java_plain", "java_lambda", "node_logged", "node_cause", "documented_java_log4j", "documented_scala"]
+
+
+@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize("foreign", [1, 2])
+def test_up_to_two_harmless_lines_of_others_may_lie_in_a_stack(name, foreign):
+    lines = text_of(name).splitlines(keepends=True)
+    frames = [n for n, line in enumerate(lines) if line.lstrip().startswith("at ")]
+    for at in frames[1:]:
+        if not lines[at - 1].lstrip().startswith("at "):
+            continue
+        text = "".join(lines[:at]) + INFO * foreign + "".join(lines[at:]) + INFO * 4
+        (signal,) = read(text)
+        assert crashes([signal]) == crashes(read(text_of(name))) and "INFO" not in signal.sample
+        assert (
+            crashes(read(text, compiled=False))
+            == crashes(read(text, cuts=range(0, len(text), 37)))
+            == crashes([signal])
+        )
+
+
+def test_the_stack_of_another_trace_is_not_taken_for_the_rest_of_one():
+    text = (
+        text_of("java_plain") + "2026-11-21 03:40:00 INFO x\n2026-11-21 03:40:00 ERROR failed java.io.IOException: y\n"
+    )
+    text += "\tat a.B.c(B.java:1)\n"
+    first, second = read(text)
+    assert (len(first.frames), second.exception) == (2, "java.io.IOException")
 
 
 def test_a_thread_that_reports_and_dies_is_told_twice_with_the_same_frames():
