@@ -32,7 +32,7 @@ FEED = textwrap.dedent("""
         return Signal(source="prometheus", title=f"A{variant}", kind="alert", resolved=dice.random() < 0.4,
                       labels={"alertname": f"A{variant}", "instance": str(dice.randrange(3))}, **given)
 
-    signals = [made(number) for number in range(3000)]
+    signals = [made(number) for number in range(8000)]
     store = Store.open(sys.argv[1])
     settings = Settings(topology={"web": ("shop",)}, max_new_incidents=20, min_counts={"pay": 5})
     intake = Intake(store, clock, settings, lambda incident: None)
@@ -76,7 +76,7 @@ def test_killed_between_any_two_commits_nothing_is_lost_or_doubled(tmp_path):
         before, child = progress(store), feed(path)
         while child.poll() is None and progress(store) <= before + 100:
             time.sleep(0.005)
-        time.sleep(dice.uniform(0, 0.05))
+        time.sleep(dice.uniform(0, 0.03))
         assert child.poll() is None, "it has far to go"
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
