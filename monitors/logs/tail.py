@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from typing import TYPE_CHECKING
 
 from nightshift.monitors.logs.identity import HEAD_BYTES, Mark, begins, file_key, head_of, is_empty
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from nightshift.monitors.logs.scan import Scanner
     from nightshift.monitors.logs.settings import Settings
 
+_TICK_NS = 20_000_000
 _HEADER = b"Traceback"
 
 
@@ -103,7 +105,7 @@ class Tail:
             return 0
         if status.st_size == 0:
             if is_empty(self._head):
-                self._mtime_ns = status.st_mtime_ns
+                self._mtime_ns = _settled_ns(status)
                 return 0
             raise Replaced(self.path)  # written and emptied again, unseen
         with memoryview(buffer) as view, view[kept : kept + settings.read_bytes] as room:
@@ -112,7 +114,7 @@ class Tail:
             news = bytes(room[max(0, self._seen - at) : max(0, self._seen - at) + len(_HEADER)])
         # After the read, not before it: the bytes belong to this generation only if its head still stands now.
         self._keep_head(fd, first, at)
-        self._mtime_ns = status.st_mtime_ns
+        self._mtime_ns = _settled_ns(status)
         if got:
             buffer[:kept] = scanner.carry
             scanner.scan(buffer, kept + got)
@@ -184,3 +186,11 @@ class Tail:
 
     def close(self) -> None:
         """Free what reading holds besides the descriptor."""
+
+
+def _settled_ns(status: os.stat_result) -> int:
+    """When a file was last written, made unlike any real time while it is so fresh that the file system's clock could
+    give the same to the next write: emptied and refilled to the same size within one tick, it must be looked at again.
+    """
+    fresh = time.time_ns() - status.st_mtime_ns < _TICK_NS
+    return status.st_mtime_ns - 1 if fresh else status.st_mtime_ns

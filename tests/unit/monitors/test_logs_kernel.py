@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - log lines are long
+
 """The compiled common cases say exactly what the Python rules say, and equal keys mean equal fingerprints."""
 
 import random

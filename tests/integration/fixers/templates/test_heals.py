@@ -1,6 +1,6 @@
 """Sample repositories of many shapes are healed at rank 1 by the edit a person would make."""
 
-# ruff: noqa: E501 - sample repositories read best one file a line
+
 from __future__ import annotations
 
 from nightshift.daemon.model import Diagnosis, Frame

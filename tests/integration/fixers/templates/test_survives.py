@@ -1,6 +1,6 @@
 """Candidates that hang, recurse, eat memory or kill their process cost time, never the search."""
 
-# ruff: noqa: E501 - sample repositories read best one file a line
+
 from __future__ import annotations
 
 from nightshift.fixers.templates.fixer import Settings

@@ -1,6 +1,6 @@
 """Each family proposes the edit a person would make."""
 
-# ruff: noqa: E501 - one case a line reads best
+
 from __future__ import annotations
 
 import pytest

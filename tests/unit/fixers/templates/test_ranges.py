@@ -1,6 +1,6 @@
 """Edits land on the characters they mean: multi-byte text, CRLF, tabs, decorators, f-strings, nesting, classes, async."""
 
-# ruff: noqa: E501 - one case a line reads best
+
 from __future__ import annotations
 
 import ast

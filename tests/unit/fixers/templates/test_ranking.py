@@ -1,6 +1,6 @@
 """Where and in which order: Ochiai, crash frames, what may be edited, what tests expect."""
 
-# ruff: noqa: E501 - sample repositories read best one file a line
+
 from __future__ import annotations
 
 import pytest
