@@ -16,9 +16,9 @@ from nightshift.daemon.intake.live import Facet, Live
 from nightshift.daemon.intake.matching import Rules
 from nightshift.daemon.intake.memory import Memory
 from nightshift.daemon.intake.settings import Settings
-from nightshift.daemon.intake.storms import Storms
+from nightshift.daemon.intake.storms import Storms, storm_of
 from nightshift.daemon.kit.ids import stable_id
-from nightshift.daemon.model import Event, Incident, IncidentState, Signal
+from nightshift.daemon.model import Event, Incident, IncidentState
 from nightshift.daemon.store.ingest import Ingest
 
 MAX_FACETS = 100
@@ -310,21 +310,10 @@ class Batch:
     # ------------------------------------------------------------ storms
 
     def _storm(self, h: Heard) -> Live:
-        most, window_s = self._settings.max_new_incidents, self._settings.storm_window_s
-        service = h.signal.service
-        title = f"storm: more than {most} new kinds of incident in {service} within {window_s:.0f} s"
-        text = f"{title}. What came after them is counted here and gets no mission; the first kinds are listed."
-        signal = Signal(key=h.key, source="intake", service=service, title=title, at_ms=h.at_ms, kind="storm",
-                        severity=h.signal.severity, message=text, sample=text)  # fmt: skip
-        mark = stable_id("fp", "storm", service)
-        live = Live(
-            id=stable_id("inc", service, mark, h.key), fingerprint=mark, service=service, title=title, signal=signal,
-            severity=signal.severity, state=IncidentState.OPEN, first_at_ms=h.at_ms, last_at_ms=h.at_ms, new=True,
-            held="storm",
-        )  # fmt: skip
+        live = storm_of(h, self._settings.max_new_incidents, self._settings.storm_window_s)
         self._memory.add(live)
-        self._storms.raised(live, text)
-        self._journal(live, "storm", text)
+        self._storms.raised(live)
+        self._journal(live, "storm", live.title)
         return live
 
     def _into_storm(self, h: Heard, live: Live, facet: Facet) -> Verdict:

@@ -100,8 +100,8 @@ class Intake:
         verdicts = batch.decide(given)
         self._listen(given, now_ms)
         memory.write()
-        for live, text in storms.raised_now:
-            self._tell(f"storm:{live.id}", live.title, text, now_ms)
+        for live in storms.raised_now:
+            self._tell(f"storm:{live.id}", live.title, live.incident().signal.message, now_ms)
         return verdicts, memory
 
     def _samples(self, incident: str, now_ms: int) -> bool:

@@ -6,8 +6,11 @@ from collections import Counter, deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from nightshift.daemon.intake.heard import Heard
 from nightshift.daemon.intake.live import BUCKET_MS, Live
 from nightshift.daemon.intake.memory import Memory
+from nightshift.daemon.kit.ids import stable_id
+from nightshift.daemon.model import IncidentState, Signal
 from nightshift.daemon.store.ingest import Ingest
 
 _METER_S = 10
@@ -21,7 +24,7 @@ class Storms:
         self._begun: dict[str, list[int]] = {}
         self._open: dict[str, Live] = {}
         self._hot: dict[tuple[str, int], bool] = {}
-        self.raised_now: list[tuple[Live, str]] = []
+        self.raised_now: list[Live] = []
 
     def recall(self, services: Collection[str], since_ms: int, until_ms: int) -> None:
         """Read what began near a period, and the storms that are on."""
@@ -53,10 +56,25 @@ class Storms:
         if live.held != "known":
             self._begun.setdefault(live.service, []).append(live.first_at_ms)
 
-    def raised(self, live: Live, text: str) -> None:
+    def raised(self, live: Live) -> None:
         """A storm begins."""
         self._open[live.service] = live
-        self.raised_now.append((live, text))
+        self.raised_now.append(live)
+
+
+def storm_of(h: Heard, most: int, window_s: float) -> Live:
+    """The incident of a storm that begins with this signal; it explains itself, for there is nothing to mend."""
+    service = h.signal.service
+    title = f"storm: more than {most} new kinds of incident in {service} within {window_s:.0f} s"
+    text = f"{title}. What came after them is counted here and gets no mission; the first kinds are listed."
+    signal = Signal(key=h.key, source="intake", service=service, title=title, at_ms=h.at_ms, kind="storm",
+                    severity=h.signal.severity, message=text, sample=text)  # fmt: skip
+    mark = stable_id("fp", "storm", service)
+    return Live(
+        id=stable_id("inc", service, mark, h.key), fingerprint=mark, service=service, title=title, signal=signal,
+        severity=signal.severity, state=IncidentState.OPEN, first_at_ms=h.at_ms, last_at_ms=h.at_ms, new=True,
+        held="storm",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
