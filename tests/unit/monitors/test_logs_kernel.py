@@ -1,4 +1,3 @@
-
 """The compiled common cases say exactly what the Python rules say, and equal keys mean equal fingerprints."""
 
 import random

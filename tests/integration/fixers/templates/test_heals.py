@@ -1,6 +1,5 @@
 """Sample repositories of many shapes are healed at rank 1 by the edit a person would make."""
 
-
 from __future__ import annotations
 
 from nightshift.daemon.model import Diagnosis, Frame

@@ -1,6 +1,5 @@
 """Candidates that hang, recurse, eat memory or kill their process cost time, never the search."""
 
-
 from __future__ import annotations
 
 from nightshift.fixers.templates.fixer import Settings

@@ -1,6 +1,5 @@
 """Each family proposes the edit a person would make."""
 
-
 from __future__ import annotations
 
 import pytest

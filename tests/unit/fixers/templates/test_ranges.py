@@ -1,6 +1,5 @@
 """Edits land on the characters they mean: multi-byte text, CRLF, tabs, decorators, f-strings, nesting, classes, async."""
 
-
 from __future__ import annotations
 
 import ast

@@ -1,6 +1,5 @@
 """Where and in which order: Ochiai, crash frames, what may be edited, what tests expect."""
 
-
 from __future__ import annotations
 
 import pytest
