@@ -87,13 +87,18 @@ class Generations:
             self._all.claimed.add(claim[1].id)
             self._follow(place, claim[1], fd)
             return True
-        other = self._all.by_file.get(key) or self._all.finished.get(key)
+        other = self._all.by_file.get(key) or self._finished(key)
         if other is None or isinstance(other, PackedTail) or not same_head(fd, other.head):
             return False
         if status.st_size < other.offset or (other is other.place.tail and _still_there(other.place.real, status)):
             return False
         self._adopt(place, other, fd)
         return True
+
+    def _finished(self, key: int) -> Tail | None:
+        """A generation we let go of. One that was empty can't be told from another file on its inode."""
+        tail = self._all.finished.get(key)
+        return None if tail is None or is_empty(tail.head) else tail
 
     def _adopt(self, place: Place, tail: Tail, fd: int) -> None:
         """A file is known under another name from now on."""
@@ -160,31 +165,41 @@ class Generations:
             self._all.let_go(tail)
             return
         if tail.fd is None and not rewritten:
-            tail = self._found_again(place, tail)
+            tail = self._found_again(tail)
         place.older = (*place.older, tail)
         self._all.busy[tail] = 0
 
-    def _found_again(self, place: Place, tail: Tail) -> Tail:
+    def _found_again(self, tail: Tail) -> Tail:
         """A generation whose descriptor we had given up: under its new name, or packed."""
         found = find_renamed(tail.path, tail.mark) or find_copy(tail.path, tail.mark)
         if found is None:
             return tail
-        if found.packed and tail.sleep():
-            tail = self._follow(place, tail.mark, found.fd, packed=True)
-            place.tail, tail.pinned = None, True
-        elif found.packed:
-            found.close()
-        else:
+        return self._reads(tail, found)
+
+    def _reads(self, tail: Tail, found: Found) -> Tail:
+        """Read a generation on from what was found of it: if that is packed, another tail does."""
+        if not found.packed:
             self._all.descriptors.hold(tail, found.fd)
-        return tail
+            return tail
+        if tail.scanner is not None:
+            self._all.alarms += tail.scanner.grouper.out
+        packed = PackedTail(tail.place, tail.path, tail.mark, self._all.clock.monotonic())
+        packed.pinned = True
+        self._all.busy.pop(tail, None)
+        if self._all.by_file.get(tail.file) is tail:
+            del self._all.by_file[tail.file]
+        self._all.descriptors.hold(packed, found.fd)
+        self._all.busy[packed] = 0
+        return packed
 
     def _missed(self, place: Place, fd: int) -> tuple[os.stat_result, str]:
         """Read generations that came and went unseen; what `fd` was when they were looked for."""
         status, head = os.fstat(fd), read_head(fd)
         if not place.last_ns:
             return status, head
-        heads = [head, *map(_head_now, place.older)]
-        for found in find_missed(place.real, place.last_ns, {status.st_ino}, heads, place.past, self._all.concerns):
+        heads = [older for tail in place.older for older in _heads(tail)]
+        for found in find_missed(place.real, place.last_ns, (status.st_ino, head), heads, place.past,
+                                 self._all.concerns):  # fmt: skip
             mark = self._mark_of(place, found)
             self._follow(place, mark, found.fd, packed=found.packed)
             self.retire(place)
@@ -218,15 +233,14 @@ class Generations:
         again = os.dup(tail.fd)
         found = find_copy(tail.path, tail.mark)
         self._all.descriptors.drop(tail)
-        if found is not None and found.packed:
-            found.close()
-        elif found is not None:
-            self._all.descriptors.hold(tail, found.fd)
         if older:
             self._rewritten_before(place, tail, again)
         else:
             self.retire(place, rewritten=True)
             self._begin(place, again, seen=self._missed(place, again))
+        if found is not None:
+            reader = self._reads(tail, found)
+            place.older = tuple(reader if one is tail else one for one in place.older)
         self._all.stir(place)
 
     def _rewritten_before(self, place: Place, tail: Tail, fd: int) -> None:
@@ -278,9 +292,10 @@ class Generations:
         self.retire(place)
 
 
-def _head_now(tail: Tail) -> str:
-    """How a generation begins, even if nothing of it was read yet."""
-    return read_head(tail.fd) if is_empty(tail.head) and tail.fd is not None else tail.head
+def _heads(tail: Tail) -> list[str]:
+    """How a generation began when it was read, and how what is behind its descriptor begins by now."""
+    now = [] if tail.fd is None or isinstance(tail, PackedTail) else [read_head(tail.fd)]
+    return [tail.head, *now]
 
 
 def _fits(fd: int, status: os.stat_result, mark: Mark) -> bool:

@@ -55,12 +55,13 @@ def find_renamed(path: str, mark: Mark) -> Found | None:
 def find_copy(path: str, mark: Mark) -> Found | None:
     """What copytruncate, or a packer, made of `mark` before the file was emptied or removed.
 
-    A copy begins alike, is longer than what was read, and was written no earlier than the last read. Packers keep
+    A copy begins alike, is no shorter than what was read, and was written no earlier than the last read. Packers keep
     the time of the last write, some of them in whole seconds.
     """
     if is_empty(mark.head):
         return None
-    fits = [found for found in _candidates(path) if _continues(found, mark)]
+    origins = (path, *bases_of(path))
+    fits = [found for origin in origins for found in _candidates(origin) if _continues(found, mark)]
     fits.sort(key=lambda found: (found.packed, found.status.st_mtime_ns))
     for other in fits[1:]:
         other.close()
@@ -72,7 +73,7 @@ def _continues(found: Found, mark: Mark) -> bool:
     if found.packed:
         fits = now.st_mtime_ns >= mark.mtime_ns - _SECOND_NS
     else:
-        fits = now.st_size > mark.offset and now.st_mtime_ns >= mark.mtime_ns and now.st_ino != mark.inode
+        fits = now.st_size >= mark.offset and now.st_mtime_ns >= mark.mtime_ns and now.st_ino != mark.inode
     if fits and begins(found.head, mark.head):
         return True
     found.close()
@@ -80,19 +81,21 @@ def _continues(found: Found, mark: Mark) -> bool:
 
 
 def find_missed(
-    path: str, since_ns: int, inodes: Collection[int], heads: Collection[str], past: Collection[Past],
+    path: str, since_ns: int, current: tuple[int, str], heads: Collection[str], past: Collection[Past],
     followed: Callable[[str], bool],
 ) -> list[Found]:  # fmt: skip
     """Generations that came and went unseen after `since_ns`, oldest first.
 
+    `current` is the inode and the head of what lies under the path: one that holds more than all of it is no copy.
     `heads` are of generations still being read: what begins alike is a copy of one of them, as is what equals one
     that is `past`. Names that are `followed` on their own account are left out: they are read under their own path.
     """
     found: list[Found] = []
-    for one in _candidates(path, lambda entry: entry.inode() not in inodes and not followed(entry.path)):
+    inode, whole = current
+    for one in _candidates(path, lambda entry: entry.inode() != inode and not followed(entry.path)):
         now = one.status
         late = now.st_mtime_ns >= since_ns - (_SECOND_NS if one.packed else 0)
-        copied = any(begins(one.head, head) for head in heads if not is_empty(head))
+        copied = head_of(one.head) == whole or any(begins(one.head, head) for head in heads if not is_empty(head))
         packing = one.packed and any(begins(one.head, head_of(plain.head)) for plain in found)
         if not late or not one.head or copied or packing or any(_equals(one, known) for known in past):
             one.close()

@@ -230,6 +230,21 @@ def test_no_schedule_loses_or_doubles_a_crash(steps, pattern):
     check(steps, pattern, banner=False)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "steps"),
+    [
+        ("/app.log", "pack look recreate look look rename_late rename_late write"),
+        ("/app.log", "write write look copytruncate restart"),
+        ("/app.log", "write look write copytruncate rename pack_later"),
+        ("/app.log", "write look truncate write write pack"),
+        ("/app.log*", "rename_late turn rename pack_later restart"),
+        ("/app.log", "write write write write write write pack part restart"),
+    ],
+)
+def test_schedules_that_once_lost_or_doubled_a_crash(pattern, steps):
+    check(steps.split(), pattern, banner=False)
+
+
 @pytest.mark.slow
 @settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS, st.sampled_from(["/app.log", "/app.log*", "/**/*.log"]))
