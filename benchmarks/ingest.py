@@ -48,7 +48,7 @@ def peers(path: str) -> dict[str, list[str]]:
 def measure(table: Table, name: str, path: Path, rounds: int) -> None:
     commands = peers(str(path))
     spent: dict[str, list[float]] = {label: [] for label in commands}
-    for label, argv in commands.items():  # the page cache is warm after this
+    for _label, argv in commands.items():  # the page cache is warm after this
         cpu_s(argv)
     for _ in range(rounds):
         for label, argv in commands.items():
@@ -57,7 +57,13 @@ def measure(table: Table, name: str, path: Path, rounds: int) -> None:
     ours = statistics.median(spent["nightshift scan"])
     for label, times in spent.items():
         middle = statistics.median(times)
-        table.add_row(name, label, f"{middle:.2f}", f"{size / middle:.0f}", "" if label == "nightshift scan" else f"{middle / ours:.2f}")
+        table.add_row(
+            name,
+            label,
+            f"{middle:.2f}",
+            f"{size / middle:.0f}",
+            "" if label == "nightshift scan" else f"{middle / ours:.2f}",
+        )
 
 
 def main() -> None:

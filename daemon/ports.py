@@ -82,6 +82,7 @@ class Receiver(Protocol):
 
     name: str
     paths: tuple[str, ...]
+    methods: tuple[str, ...]
     body_limit: int
 
     def read(self, call: Call) -> Receipt:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 MONITORS: Mapping[str, str] = {
+    "alertmanager": "nightshift.monitors.alertmanager",
     "docker": "nightshift.monitors.docker",
     "kubernetes": "nightshift.monitors.kubernetes",
     "logs": "nightshift.monitors.logs",
     "prometheus": "nightshift.monitors.prometheus",
 }
-"""Those that look by themselves. A module holds `Settings` and `create(settings, services, clock) -> Monitor`."""
+"""Those that look by themselves. A module holds `Settings` and `create(settings, services, clock) -> Monitor`
+(None: nothing to look at)."""
 
-RECEIVERS: Mapping[str, str] = {}
-"""Those that are called. A module holds `Settings` and `receiver(settings, services, clock) -> Receiver`; it may stand
-in both tables."""
+RECEIVERS: Mapping[str, str] = {
+    "alertmanager": "nightshift.monitors.alertmanager",
+}
+"""Those that are called. A module holds `Settings`, `PATHS` and `receiver(settings, services, clock) -> Receiver`; it
+may stand in both tables."""

@@ -8,12 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nightshift.daemon.app.books import Bookshelf
+from nightshift.daemon.app.eyes import closed, receivers
 from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.config import Config
 from nightshift.daemon.intake.intake import Intake
+from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.missions.engine import Engine
-from nightshift.daemon.model import ENDS, Health, Mission, Stage
-from nightshift.daemon.ports import Refused
+from nightshift.daemon.model import ENDS, Health, Mission, Signal, Stage
+from nightshift.daemon.ports import Receiver, Refused
 from nightshift.daemon.store.store import Store
 
 if TYPE_CHECKING:
@@ -74,16 +76,19 @@ class Control:
         """A run's state."""
         return self._shelf.state(run)
 
-    def receive_alerts(self, body: bytes, authorization: str | None) -> int:
-        """An Alertmanager call; durable when this returns."""
-        from nightshift.monitors.alertmanager import handle
+    @cached_property
+    def receivers(self) -> Mapping[str, Receiver]:
+        """Sources that may call."""
+        return receivers(self._config, SystemClock())
 
-        settings = self._config.monitors.alertmanager
-        if settings is None:
-            raise Refused("the alertmanager monitor is off: add `monitors: {alertmanager: {token: env:NAME}}`")
-        signals = handle(body, authorization, settings)
+    @cached_property
+    def closed(self) -> Mapping[str, str]:
+        """Where callers would be heard if their receiver were on."""
+        return closed(self._config)
+
+    def take(self, signals: Sequence[Signal]) -> None:
+        """What callers sent; durable when this returns."""
         self._intake(signals)
-        return len(signals)
 
     def serve(self, over: threading.Event) -> None:
         """Listen until it is over."""

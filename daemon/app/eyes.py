@@ -11,13 +11,14 @@ from nightshift.monitors.all_monitors import MONITORS, RECEIVERS
 
 
 def monitors(config: Config, clock: Clock) -> dict[str, Monitor]:
-    """Name → monitor, of those that look by themselves."""
+    """Name → monitor, of those that look by themselves and have something to look at."""
     services = config.services_model()
-    return {
+    made = {
         name: import_module(module).create(settings, services, clock)
         for name, module in MONITORS.items()
         if (settings := config.monitor_settings(name)) is not None
     }
+    return {name: monitor for name, monitor in made.items() if monitor is not None}
 
 
 def receivers(config: Config, clock: Clock) -> dict[str, Receiver]:
@@ -28,3 +29,9 @@ def receivers(config: Config, clock: Clock) -> dict[str, Receiver]:
         for name, module in RECEIVERS.items()
         if (settings := config.monitor_settings(name)) is not None
     }
+
+
+def closed(config: Config) -> dict[str, str]:
+    """Path → name, of receivers that are off: a caller is told how to turn them on."""
+    off = (name for name in RECEIVERS if config.monitor_settings(name) is None)
+    return {path: name for name in off for path in import_module(RECEIVERS[name]).PATHS}

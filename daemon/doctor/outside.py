@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from nightshift.daemon.config import Config
 from nightshift.daemon.kit.clock import SystemClock
@@ -27,6 +28,9 @@ def checks(config: Config) -> Iterator[Health]:
         )
     if monitors.alertmanager:
         yield _alertmanager(monitors.alertmanager)
+        if monitors.alertmanager.poll_url:
+            fix = "correct monitors.alertmanager.poll_url"
+            yield _reached("alertmanager asked", partial(_alerts, monitors.alertmanager), fix)
     yield from _channels(config)
 
 
@@ -39,10 +43,19 @@ def _reached(what: str, reach: Callable[[], str], fix: str) -> Health:
 
 def _alertmanager(settings: alertmanager.Settings) -> Health:
     what = "alertmanager"
-    if settings.token or settings.anonymous:
+    if settings.token or settings.hmac_secret or settings.anonymous:
         return Health(ok=True, what=what, detail="takes calls at /webhooks/alertmanager")
     fix = "set monitors.alertmanager.token (env:NAME or file:PATH), or anonymous: true"
     return Health(ok=False, what=what, detail="every call is refused: no token", fix=fix)
+
+
+def _alerts(settings: alertmanager.Settings) -> str:
+    from nightshift.monitors.alertmanager.polling import Poller, Unreachable
+
+    try:
+        return f"holds {len(Poller(settings, SystemClock()).ask())} alert(s)"
+    except Unreachable as trouble:
+        raise EnvironmentBroke(str(trouble)) from None
 
 
 def _channels(config: Config) -> Iterator[Health]:

@@ -373,7 +373,7 @@ class Batch:
         """Why an incident is not over although one of its alerts is; '' when it is."""
         if live.held == "flapping":
             return f"it flaps: over only after {self._settings.flap_window_s:.0f} s without a signal"
-        if here := len(self._memory.fires.get(facet.key, ())):
+        if here := self._memory.fires.get(facet.key):
             return f"{here} more of {facet.title} fire"
         for other in live.facets.values():
             if other.rank and other is not facet:

@@ -23,7 +23,8 @@ class Memory:
         self.by_key: dict[Key, tuple[Live, Facet]] = {}
         self.by_token: dict[str, dict[str, Live]] = {}
         self.missions: dict[str, Row | None] = {}
-        self.fires: dict[Key, set[str]] = {}
+        self.fires: dict[Key, int] = {}
+        self._counted: set[str] = set()
         self.instances: dict[str, tuple[int, int, str]] = {}
         """instance → fires since, over since (0: it fires), incident."""
         self.seen: dict[str, tuple[int, Live | None, str, int]] = {}
@@ -92,12 +93,15 @@ class Memory:
         return row is None or (row["stage"] in _GATHERING and not row["gathered"])
 
     def recall_fires(self, instances: Mapping[str, Key]) -> None:
-        """Read which instances of alerts fire, of these and of the incidents they are in."""
+        """Read which of these instances of alerts fire, and how many do in the incidents they are in."""
+        ids = {self.by_key[key][0].id for key in instances.values() if key in self.by_key}
         for row in self._ingest.firing(list(instances)):
             self.instances[row["instance"]] = (row["at_ms"], row["over_ms"], row["incident"])
-        ids = {self.by_key[key][0].id for key in instances.values() if key in self.by_key}
+            if not row["over_ms"] and row["incident"] in ids:
+                self._counted.add(row["instance"])
         for row in self._ingest.firing_of(ids):
-            self.fires.setdefault((row["service"], row["fingerprint"]), set()).add(row["instance"])
+            key = (row["service"], row["fingerprint"])
+            self.fires[key] = self.fires.get(key, 0) + row["count"]
 
     # ------------------------------------------------------------ changing
 
@@ -118,8 +122,9 @@ class Memory:
         if not over_ms and not was_over_ms and incident == live.id and at_ms - since_ms < _SAME_MS:
             return
         self.instances[name] = (at_ms, over_ms, live.id)
-        here = self.fires.setdefault(key, set())
-        (here.discard if over_ms else here.add)(name)
+        if bool(over_ms) == (name in self._counted):
+            self.fires[key] = self.fires.get(key, 0) + (-1 if over_ms else 1)
+            (self._counted.discard if over_ms else self._counted.add)(name)
         row = {"instance": name, "service": key[0], "fingerprint": key[1], "at_ms": at_ms, "over_ms": over_ms}
         self._fired[name] = {**row, "live": live}
 

@@ -82,7 +82,11 @@ _STORMS = select(incidents.c.id, incidents.c.service).where(
     incidents.c.service.in_(_NAMES), incidents.c.state == IncidentState.OPEN.value, incidents.c.held == "storm"
 )
 _FIRING = select(firing).where(firing.c.instance.in_(_NAMES))
-_FIRING_OF = select(firing).where(firing.c.incident.in_(_NAMES), firing.c.over_ms == 0)
+_FIRING_OF = (
+    select(firing.c.service, firing.c.fingerprint, func.count().label("count"))
+    .where(firing.c.incident.in_(_NAMES), firing.c.over_ms == 0)
+    .group_by(firing.c.service, firing.c.fingerprint)
+)
 _RELEASES = select(releases).where(releases.c.service.in_(_NAMES))
 _DEPLOYS = (
     select(missions.c.service, journal.c.mission, journal.c.at_ms)
@@ -198,7 +202,7 @@ class Ingest:
         return self._all(_FIRING, instances)
 
     def firing_of(self, ids: Collection[str]) -> list[Row]:
-        """The instances that still fire in some incidents."""
+        """service, fingerprint, count of the instances that still fire in some incidents."""
         return self._all(_FIRING_OF, ids)
 
     def releases_of(self, services: Collection[str]) -> list[Row]:

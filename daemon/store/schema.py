@@ -66,7 +66,7 @@ firing = Table(
     Column("incident", String(40), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("over_ms", BigInteger, nullable=False),
-    Index("firing_by_incident", "incident"),
+    Index("firing_now", "incident", "over_ms", "service", "fingerprint"),
 )
 
 releases = Table(

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from pydantic import SecretStr
 
-    from nightshift.daemon.model import Health
+    from nightshift.daemon.model import Health, Signal
+    from nightshift.daemon.ports import Receiver
     from nightshift.daemon.store.store import Store
 
 
@@ -53,7 +54,16 @@ class Api(Protocol):
         """A run as plain JSON, with its status and steps so far; None when there is no such run."""
         ...
 
-    def receive_alerts(self, body: bytes, authorization: str | None) -> int:
-        """Take an Alertmanager webhook call; returns how many signals are durable. Raises Refused (not allowed),
-        ValueError (not understood), EnvironmentBroke or a store error (send it again later)."""
+    @property
+    def receivers(self) -> Mapping[str, Receiver]:
+        """Sources that may call, by name."""
+        ...
+
+    @property
+    def closed(self) -> Mapping[str, str]:
+        """Path → name, of receivers that are off."""
+        ...
+
+    def take(self, signals: Sequence[Signal]) -> None:
+        """Store what callers sent; durable on return. Raises as the store does, having done nothing."""
         ...

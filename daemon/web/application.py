@@ -1,4 +1,4 @@
-"""The HTTP application: routes, pages, the guard in front of them."""
+"""The HTTP application: routes, pages, what sources call, the guard in front of them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from nightshift import __version__
 from nightshift.daemon.web.answers import handle_errors
 from nightshift.daemon.web.api import Api
-from nightshift.daemon.web.guard import Guard
+from nightshift.daemon.web.guard import MAX_BODY_BYTES, Guard
 from nightshift.daemon.web.pages import page_router
+from nightshift.daemon.web.receiving import BodyLimits, Receiving
 from nightshift.daemon.web.routes import router
 
 
@@ -24,5 +25,6 @@ def create_app(api: Api, *, host: str = "127.0.0.1", hosts: Iterable[str] = ()) 
     app.include_router(router(api))
     app.include_router(page_router(api))
     handle_errors(app)
-    app.add_middleware(Guard, host=host, hosts=tuple(hosts))
+    app.add_middleware(Receiving, api=api)
+    app.add_middleware(Guard, host=host, hosts=tuple(hosts), limit=BodyLimits(api.receivers, MAX_BODY_BYTES))
     return app

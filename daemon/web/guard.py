@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -34,7 +34,15 @@ HEADERS = {
 class Guard:
     """Outermost ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, *, host: str, hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        hosts: Iterable[str] = (),
+        limit: Callable[[str], int] = lambda _: MAX_BODY_BYTES,
+    ) -> None:  # fmt: skip
+        self._limit = limit
         named = {h.lower().strip("[]") for h in hosts}
         self._app = app
         self._hosts = named | {"localhost", "127.0.0.1", "::1", host.lower()} if is_loopback(host) or named else None
@@ -51,7 +59,7 @@ class Guard:
                 421, "this server is not known under that name", "call it by 127.0.0.1, or add http.hosts"
             )
         else:
-            body = await _body(headers, receive)
+            body = await _body(headers, receive, self._limit(scope["path"]))
             answer = body if not isinstance(body, bytes) else None
             receive = _replay(body, receive) if isinstance(body, bytes) else receive
         await (answer or self._app)(scope, receive, send)
@@ -70,35 +78,35 @@ def _host(headers: Headers) -> str:
     return given[1:].partition("]")[0] if given.startswith("[") else given.partition(":")[0]
 
 
-async def _body(headers: Headers, receive: Receive) -> bytes | ASGIApp:
+async def _body(headers: Headers, receive: Receive, limit: int) -> bytes | ASGIApp:
     """The whole body, or the answer to give instead."""
     length = headers.get("content-length", "")
-    if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        return _too_large()
+    if length.isdigit() and int(length) > limit:
+        return _too_large(limit)
     if not length and "transfer-encoding" not in headers:
         return b""
     try:
-        return await asyncio.wait_for(_read(receive), BODY_TIMEOUT_S)
+        return await asyncio.wait_for(_read(receive, limit), BODY_TIMEOUT_S)
     except TimeoutError:
         return problem(408, f"the body took longer than {BODY_TIMEOUT_S:.0f} s", "send it faster")
     except OverflowError:
-        return _too_large()
+        return _too_large(limit)
     except ConnectionError:
         return problem(400, "the body ended early", "send it again")
 
 
-def _too_large() -> ASGIApp:
-    return problem(413, f"the body is larger than {MAX_BODY_BYTES} bytes", "send less at once")
+def _too_large(limit: int) -> ASGIApp:
+    return problem(413, f"the body is larger than {limit} bytes", "send less at once")
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive, limit: int) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ConnectionError
         body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > limit:
             raise OverflowError
         if not message.get("more_body", False):
             return bytes(body)

@@ -1,4 +1,4 @@
-"""The JSON half: health, metrics, incidents, missions, runbooks, webhooks."""
+"""The JSON half: health, metrics, incidents, missions, runbooks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from nightshift import __version__
 from nightshift.daemon.dossier import dossier, incident_page, masked
 from nightshift.daemon.model import IncidentState, Severity, dump
-from nightshift.daemon.ports import Refused
 from nightshift.daemon.store.filter import Filter
 from nightshift.daemon.web.answers import Problem, require_token
 from nightshift.daemon.web.api import Api
@@ -82,7 +81,6 @@ def router(api: Api) -> APIRouter:
     _reads(routes, api)
     _verbs(routes, api)
     _runbooks(routes, api)
-    _webhooks(routes, api)
     return routes
 
 
@@ -187,18 +185,3 @@ def _runbooks(routes: APIRouter, api: Api) -> None:
         """How far a run is."""
         found = api.runbook_run(run)
         return _found(masked(dict(found)) if found is not None else None, "run", run)
-
-
-def _webhooks(routes: APIRouter, api: Api) -> None:
-    @routes.post("/webhooks/alertmanager")
-    async def alertmanager(request: Request) -> Json:
-        """Alertmanager's webhook, version 4. 503 means: nothing was taken, send it again."""
-        from starlette.concurrency import run_in_threadpool
-
-        body, shown = await request.body(), request.headers.get("authorization")
-        try:
-            return {"signals": await run_in_threadpool(api.receive_alerts, body, shown)}
-        except Refused as error:
-            raise Problem(401, str(error), "set monitors.alertmanager.token and send it as a bearer token") from None
-        except ValueError as error:
-            raise Problem(400, str(error), "send an Alertmanager webhook, version 4") from None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from nightshift.daemon.model import Health
-from nightshift.daemon.ports import Refused
+from nightshift.daemon.model import Health, Signal
+from nightshift.daemon.ports import Call, Receipt, Receiver, Refused
 from nightshift.daemon.store.store import Store
 from nightshift.runbooks.errors import BookError
 
@@ -19,16 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class FakeApi:
-    """Port `Api`. `alerts` is raised by `receive_alerts`, or counted when it is a number."""
+    """Port `Api`. `trouble` is raised by `take`, when there is any."""
 
     store: Store
     token: SecretStr | None = None
     rows: tuple[Health, ...] = (Health(ok=True, what="store", detail="answers"),)
     running: frozenset[str] = frozenset()
-    alerts: int | Exception = 1
+    receivers: Mapping[str, Receiver] = field(default_factory=dict)
+    closed: Mapping[str, str] = field(default_factory=dict)
+    trouble: Exception | None = None
     said: list[tuple[str, str, str, str]] = field(default_factory=list)
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    bodies: list[tuple[bytes, str | None]] = field(default_factory=list)
+    taken: list[Signal] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         from nightshift.daemon.web.metrics import registry_for
@@ -65,9 +69,32 @@ class FakeApi:
         """What was written down."""
         return self.runs.get(run)
 
-    def receive_alerts(self, body: bytes, authorization: str | None) -> int:
-        """Written down in `bodies`."""
-        self.bodies.append((body, authorization))
-        if isinstance(self.alerts, Exception):
-            raise self.alerts
-        return self.alerts
+    def take(self, signals: Sequence[Signal]) -> None:
+        """Written down in `taken`, or raises `trouble`."""
+        if self.trouble is not None:
+            raise self.trouble
+        self.taken.extend(signals)
+        self.batches.append(len(signals))
+
+
+class EchoReceiver:
+    """Port `Receiver`: a body of JSON is a list of signals' keys; what it raises can be told it by the body."""
+
+    name = "echo"
+    paths: tuple[str, ...] = ("/hooks/echo", "/api/{project}/echo/")
+    methods: tuple[str, ...] = ("POST", "OPTIONS")
+    body_limit = 2 << 20
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def read(self, call: Call) -> Receipt:
+        """One signal for each key."""
+        self.calls.append(call)
+        if call.headers.get("authorization") == "Bearer wrong":
+            raise Refused("the echo's token is wrong")
+        if call.body == b"bug":
+            raise RuntimeError("a secret detail")
+        keys = json.loads(call.body or b"[]")
+        signals = [Signal(key=key, source="echo", service="shop", title=key, at_ms=1) for key in keys]
+        return Receipt(signals=signals, status=202, body={"signals": len(signals)}, headers={"x-echo": "yes"})

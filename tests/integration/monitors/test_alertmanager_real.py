@@ -15,7 +15,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from nightshift.daemon.kit import run
-from nightshift.monitors.alertmanager import Settings, handle
+from nightshift.daemon.kit.clock import SystemClock
+from nightshift.daemon.ports import Call
+from nightshift.monitors.alertmanager import Settings, create, receiver
+from nightshift.monitors.testing import ListSink, watching
 
 PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 pytestmark = [
@@ -100,7 +103,8 @@ def alert(instance, ends=None):
 
 def read(calls):
     body, authorization = calls.get(timeout=30)
-    return handle(body, authorization, SETTINGS)
+    call = Call(method="POST", path="/hook", headers={"authorization": authorization}, query={}, body=body)
+    return receiver(SETTINGS, {}, SystemClock()).read(call).signals
 
 
 def test_fired_then_resolved(manager, calls):
@@ -118,3 +122,15 @@ def test_a_large_group_is_truncated_and_says_so(manager, calls):
     post(manager, *(alert(str(n)) for n in range(5)))
     signals = read(calls)
     assert len(signals) == 2 and "3 more alerts of this group were truncated" in signals[0].message
+
+
+def test_asked_instead_of_called_the_same_alert_has_the_same_key(manager, calls):
+    sink, settings = ListSink(), Settings(poll_url=manager, poll_interval_s=0.1)
+    with watching(create(settings, {}, SystemClock()), sink):
+        post(manager, alert("a"))
+        sink.wait(lambda s: s.signals)
+        [fired] = read(calls)
+        assert sink.signals[0].key == fired.key
+        post(manager, alert("a", ends=datetime.now(UTC) - timedelta(seconds=1)))
+        sink.wait(lambda s: len(s.signals) == 2)
+    assert sink.signals[1].resolved and sink.signals[1].key == fired.key.replace(":firing", ":resolved")

@@ -12,7 +12,7 @@ from nightshift.daemon.model import Incident, IncidentState, Mission, Severity, 
 from nightshift.daemon.ports import EnvironmentBroke
 from nightshift.daemon.store.store import Store
 from nightshift.daemon.web.server import listening
-from nightshift.daemon.web.testing import FakeApi
+from nightshift.daemon.web.testing import EchoReceiver, FakeApi
 
 TOKEN = "a-token-of-the-real-server"
 
@@ -25,7 +25,9 @@ def api(tmp_path):
                                  severity=Severity.ERROR, state=IncidentState.OPEN, first_at_ms=1, last_at_ms=1,
                                  signal=signal))  # fmt: skip
     store.missions.ensure(Mission(id="mis-abcd", incident="inc-abcd", service="shop", stage=Stage.AWAITING_APPROVAL))
-    yield FakeApi(store=store, token=SecretStr(TOKEN), running=frozenset({"mis-abcd"}))
+    yield FakeApi(
+        store=store, token=SecretStr(TOKEN), running=frozenset({"mis-abcd"}), receivers={"echo": EchoReceiver()}
+    )
     store.close()
 
 
@@ -63,23 +65,23 @@ def test_a_request_without_a_host_is_refused(port):
 
 
 def test_a_declared_body_that_is_too_large_is_refused_without_being_sent(port, api):
-    head = b"POST /webhooks/alertmanager HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999\r\n\r\n"
+    head = b"POST /hooks/echo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
         wire.sendall(head)
         assert wire.recv(4096).startswith(b"HTTP/1.1 413 ")
-    assert api.bodies == []
+    assert api.taken == []
 
 
 def test_many_at_once_are_all_counted(port, api):
-    def send():
-        httpx.post(f"http://127.0.0.1:{port}/webhooks/alertmanager", content=b"{}", trust_env=False, timeout=60)
+    def send(number):
+        httpx.post(f"http://127.0.0.1:{port}/hooks/echo", content=f'["k{number}"]', trust_env=False, timeout=60)
 
-    threads = [threading.Thread(target=send) for _ in range(20)]
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(api.bodies) == 20
+    assert {signal.key for signal in api.taken} == {f"k{number}" for number in range(20)}
 
 
 def test_after_the_block_the_port_is_free_again(api):

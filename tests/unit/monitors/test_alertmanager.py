@@ -1,17 +1,18 @@
 """Alertmanager's webhook: what is read, what is tolerated, what is refused."""
 
 import contextlib
+import hmac
 import json
-import threading
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightshift.daemon.kit.clock import ManualClock
-from nightshift.daemon.ports import EnvironmentBroke, Refused
+from nightshift.daemon.ports import Call, Refused
 from nightshift.monitors import alertmanager
-from nightshift.monitors.alertmanager import Settings, handle, parse_webhook
+from nightshift.monitors.alertmanager import Settings, parse_webhook
+from nightshift.monitors.alertmanager.polling import Poller
 from nightshift.monitors.testing import ListSink, watching
 
 ALERT = {
@@ -35,7 +36,7 @@ def test_a_firing_alert():
     assert signal.message == "too many errors" and signal.sample == "12 per second"
     assert signal.at_ms == 1_767_323_045_123 and not signal.resolved
     assert signal.labels["runbook_url"] == "https://x/runbook" and signal.labels["fingerprint"] == "c0ffee"
-    assert signal.key == "alertmanager:c0ffee:2026-01-02T03:04:05.123456789Z:firing"
+    assert signal.key == "alertmanager:c0ffee:1767323045123:firing"
 
 
 def test_a_resolved_alert_has_its_own_key_and_time():
@@ -105,39 +106,107 @@ def test_any_json_is_read_or_refused(thing):
             assert isinstance(parse_webhook(text.encode()), list)
 
 
+def call(content=None, **headers):
+    content = body(ALERT) if content is None else content
+    return Call(method="POST", path="/webhooks/alertmanager", headers=headers, query={}, body=content)
+
+
+def read(settings, **headers):
+    return alertmanager.receiver(settings, {}, ManualClock()).read(call(**headers))
+
+
 @pytest.mark.parametrize("header", ["Bearer s3cret-token", "bearer s3cret-token"])
 def test_the_right_token_opens(header):
-    assert len(handle(body(ALERT), header, Settings(token="s3cret-token"))) == 1
+    receipt = read(Settings(token="s3cret-token"), authorization=header)
+    assert len(receipt.signals) == 1 and receipt.body == {"signals": 1}
 
 
 @pytest.mark.parametrize(
-    "header", [None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic s3cret-token", "s3cret-token"]
+    "headers",
+    [{}] + [{"authorization": h} for h in ("", "Bearer", "Bearer ", "Bearer wrong", "Basic s3cret-token", "\xff")],
 )
-def test_any_other_token_is_refused(header):
+def test_any_other_token_is_refused(headers):
     with pytest.raises(Refused, match="bearer token"):
-        handle(body(ALERT), header, Settings(token="s3cret-token"))
+        read(Settings(token="s3cret-token"), **headers)
+
+
+def test_a_signed_call_opens_and_any_other_body_does_not():
+    settings = Settings(hmac_secret="s3cret-key")
+    right = hmac.new(b"s3cret-key", body(ALERT), "sha256").hexdigest()
+    for shown in (right, f"sha256={right}", right.upper()):
+        assert read(settings, **{"x-signature-256": shown}).signals
+    with pytest.raises(Refused, match="signature"):
+        alertmanager.receiver(settings, {}, ManualClock()).read(call(body(), **{"x-signature-256": right}))
+    with pytest.raises(Refused, match="bearer"):
+        read(Settings(hmac_secret="s3cret-key", token="t"), **{"x-signature-256": right})
 
 
 def test_without_a_token_it_fails_closed():
     with pytest.raises(Refused, match="anonymous"):
-        handle(body(ALERT), "Bearer x", Settings())
-    assert len(handle(body(ALERT), None, Settings(anonymous=True))) == 1
+        read(Settings(), authorization="Bearer x")
+    assert read(Settings(anonymous=True)).signals
 
 
-def test_the_monitor_hands_calls_to_its_sink_only_while_it_watches():
-    monitor = alertmanager.create(Settings(anonymous=True), {}, ManualClock())
+def test_the_group_is_a_label():
+    [signal] = parse_webhook(body(ALERT, groupKey='{}:{alertname="HighErrors"}'))
+    assert signal.labels["alert_group"] == '{}:{alertname="HighErrors"}'
+
+
+# ---------------------------------------------------------------- asked instead of called
+
+
+def asked(*states):
+    """What the API answers: one alert for each (fingerprint, state)."""
+    return [{**ALERT, "fingerprint": name, "status": {"state": state}} for name, state in states]
+
+
+@pytest.fixture
+def poller():
+    return Poller(Settings(poll_url="http://127.0.0.1:9"), ManualClock())
+
+
+def told(sink):
+    return [(s.labels["fingerprint"], s.resolved) for s in sink.received]
+
+
+def test_what_is_missing_twice_is_resolved_under_the_webhooks_keys(poller):
     sink = ListSink()
-    with pytest.raises(EnvironmentBroke):
-        monitor.receive(body(ALERT), None)
-    with watching(monitor, sink):
-        begun = threading.Event()
-        for _ in range(200):
-            try:
-                assert monitor.receive(body(ALERT), None) == 1
-                begun.set()
-                break
-            except EnvironmentBroke:
-                begun.wait(0.02)
-    assert len(sink.signals) == 1
-    with pytest.raises(EnvironmentBroke):
-        monitor.receive(body(ALERT), None)
+    poller.compare(asked(("a", "active"), ("b", "active")), sink)
+    poller.compare(asked(("b", "active")), sink)
+    assert told(sink) == [("a", False), ("b", False)]
+    poller.compare(asked(("b", "active")), sink)
+    assert told(sink)[2:] == [("a", True)]
+    [fired] = parse_webhook(body({**ALERT, "fingerprint": "a"}))
+    assert [s.key for s in sink.received if s.labels["fingerprint"] == "a"] == [
+        fired.key, fired.key.replace(":firing", ":resolved")
+    ]  # fmt: skip
+
+
+def test_what_is_silenced_is_neither_raised_nor_resolved(poller):
+    sink = ListSink()
+    poller.compare(asked(("a", "active"), ("b", "suppressed")), sink)
+    for _ in range(3):
+        poller.compare(asked(("a", "suppressed"), ("b", "suppressed")), sink)
+    assert told(sink) == [("a", False)]
+
+
+def test_an_alert_that_can_not_be_read_does_not_hide_the_others(poller):
+    sink = ListSink()
+    poller.compare([{"labels": 1}, *asked(("a", "active"))], sink)
+    assert told(sink) == [("a", False)]
+
+
+def test_the_state_survives_a_restart(poller):
+    sink = ListSink()
+    poller.compare(asked(("a", "active")), sink)
+    again = Poller(Settings(poll_url="http://127.0.0.1:9", poll_interval_s=0.01), ManualClock())
+    again.ask = list
+    with watching(again, sink):
+        sink.wait(lambda s: len(s.received) == 2)
+    assert told(sink) == [("a", False), ("a", True)]
+
+
+def test_nobody_is_asked_without_an_address():
+    assert alertmanager.create(Settings(), {}, ManualClock()) is None
+    with pytest.raises(ValueError, match="poll_url"):
+        Settings(poll_url="alertmanager:9093")

@@ -22,7 +22,9 @@ def away(tmp_path):
     clock = SystemClock()
     return {
         "scripted": ScriptedMonitor("scripted", []),
-        "alertmanager": alertmanager.create(alertmanager.Settings(), {}, clock),
+        "alertmanager": alertmanager.create(
+            alertmanager.Settings(poll_url="http://127.0.0.1:9", poll_timeout_s=1), {}, clock
+        ),
         "docker": docker.create(docker.Settings(url=f"unix://{tmp_path}/none.sock"), {}, clock),
         "kubernetes": kubernetes.create(kubernetes.Settings(kubeconfig=tmp_path / "none"), {}, clock),
         "logs": logs.create(

@@ -19,7 +19,7 @@ from nightshift.daemon.model import (
 )
 from nightshift.daemon.store.store import Store
 from nightshift.daemon.web.application import create_app
-from nightshift.daemon.web.testing import FakeApi
+from nightshift.daemon.web.testing import EchoReceiver, FakeApi
 
 TOKEN = "a-token-of-the-tests"
 NASTY = "<script>alert(1)</script> \u202e \x1b[31m password=hunter22"
@@ -93,7 +93,13 @@ def store(tmp_path):
 
 @pytest.fixture
 def api(store):
-    return FakeApi(store=store, token=SecretStr(TOKEN), running=frozenset({"mis-wait", "mis-runs"}))
+    return FakeApi(
+        store=store,
+        token=SecretStr(TOKEN),
+        running=frozenset({"mis-wait", "mis-runs"}),
+        receivers={"echo": EchoReceiver()},
+        closed={"/hooks/off": "off"},
+    )
 
 
 @pytest.fixture

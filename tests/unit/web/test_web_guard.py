@@ -3,6 +3,9 @@
 import pytest
 
 from nightshift.daemon.web.guard import MAX_BODY_BYTES, is_loopback
+from nightshift.daemon.web.testing import EchoReceiver
+
+LIMIT = EchoReceiver.body_limit
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1:8700", "localhost", "localhost:9", "[::1]:8700", "LOCALHOST:1"])
@@ -39,23 +42,24 @@ def test_loopback(host, is_one):
 
 
 def test_a_large_body_is_refused_before_anybody_reads_it(client, api):
-    answer = client.post("/webhooks/alertmanager", content=b"x" * (MAX_BODY_BYTES + 1))
+    answer = client.post("/hooks/echo", content=b"x" * (LIMIT + 1))
     assert answer.status_code == 413
-    assert api.bodies == []
+    assert api.receivers["echo"].calls == []
 
 
 def test_a_large_body_without_a_length_is_refused_too(client, api):
     def chunks():
-        for _ in range(20):
+        for _ in range(30):
             yield b"x" * 100_000
 
-    assert client.post("/webhooks/alertmanager", content=chunks()).status_code == 413
-    assert api.bodies == []
+    assert client.post("/hooks/echo", content=chunks()).status_code == 413
+    assert api.receivers["echo"].calls == []
 
 
 def test_a_body_of_exactly_the_limit_arrives(client, api):
-    assert client.post("/webhooks/alertmanager", content=b"x" * MAX_BODY_BYTES).status_code == 200
-    assert len(api.bodies[0][0]) == MAX_BODY_BYTES
+    assert client.post("/hooks/echo", content=b"[]".ljust(LIMIT)).status_code == 202
+    assert len(api.receivers["echo"].calls[0].body) == LIMIT
+    assert client.post("/api/nowhere", content=b"x" * (MAX_BODY_BYTES + 1)).status_code == 413
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/api/incidents", "/nowhere"])

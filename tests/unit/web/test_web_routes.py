@@ -5,7 +5,6 @@ import sqlite3
 import pytest
 
 from nightshift.daemon.model import Health
-from nightshift.daemon.ports import EnvironmentBroke, Refused
 
 
 def problem(answer, status):
@@ -112,30 +111,6 @@ def test_runbooks_are_listed_started_and_looked_up(client, api, bearer):
     assert client.get("/api/runs/run-1").json()["params"] == {"container": "shop"}
     problem(client.post("/api/runbooks/nope/runs", headers=bearer), 404)
     assert "container" in problem(client.post("/api/runbooks/restart/runs", headers=bearer), 422)
-
-
-def test_alerts_arrive_as_they_were_sent(client, api):
-    answer = client.post("/webhooks/alertmanager", content=b'{"alerts": []}', headers={"authorization": "Bearer am"})
-    assert answer.json() == {"signals": 1}
-    assert api.bodies == [(b'{"alerts": []}', "Bearer am")]
-
-
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (Refused("wrong token"), 401),
-        (ValueError("no alerts"), 400),
-        (EnvironmentBroke("not watching"), 503),
-        (sqlite3.OperationalError("database is locked"), 503),
-        (RuntimeError("a secret detail"), 500),
-    ],
-)
-def test_alerts_that_were_not_taken_say_so(client, api, error, status):
-    api.alerts = error
-    answer = client.post("/webhooks/alertmanager", content=b"{}")
-    problem(answer, status)
-    assert "a secret detail" not in answer.text
-    assert ("retry-after" in answer.headers) == (status == 503)
 
 
 def test_a_broken_store_is_503_on_every_read(client, store):
