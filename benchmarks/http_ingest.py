@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
 import json
 import os
 import sys
@@ -28,7 +29,9 @@ state_dir: state
 http: {port: 0}
 monitors:
   alertmanager: {anonymous: true}
+  sentry: {projects: [{id: "1", service: shop, key: env:BENCH_SENTRY_KEY}], events_per_minute: 10000000}
 """
+KEY = "0123456789abcdef"
 
 
 def alerts(caller: int, number: int, each: int) -> tuple[str, dict[str, str], bytes]:
@@ -41,9 +44,24 @@ def alerts(caller: int, number: int, each: int) -> tuple[str, dict[str, str], by
     return "/webhooks/alertmanager", {}, json.dumps({"version": "4", "groupKey": "g", "alerts": found}).encode()
 
 
+def envelope(caller: int, number: int, _each: int) -> tuple[str, dict[str, str], bytes]:
+    """One event of an SDK: twenty frames, half of them with variables."""
+    frames = [
+        {"abs_path": f"/srv/shop/m{n}.py", "lineno": n + 1, "function": f"f{n}", "context_line": "    return table[key]",
+         "vars": {"key": f"'k{number}'", "table": {"a": "1", "b": "2"}} if n % 2 else {}} for n in range(20)
+    ]  # fmt: skip
+    id_ = f"{caller:016x}{number:016x}"
+    values = [{"type": "KeyError", "value": f"'k{number}'", "stacktrace": {"frames": frames}}]
+    event = json.dumps({"event_id": id_, "platform": "python", "level": "error", "exception": {"values": values}})
+    body = f'{{"event_id":"{id_}"}}\n{{"type":"event","length":{len(event)}}}\n{event}\n'
+    headers = {"X-Sentry-Auth": f"Sentry sentry_key={KEY}, sentry_version=7", "Content-Encoding": "gzip"}
+    return "/api/1/envelope/", headers, gzip.compress(body.encode(), 1)
+
+
 SCENES: dict[str, tuple[Callable[[int, int, int], tuple[str, dict[str, str], bytes]], int, int]] = {
     "alerts, 1 a call": (alerts, 1, 64),
     "alerts, 50 a call": (alerts, 50, 8),
+    "Sentry envelopes, gzip": (envelope, 1, 64),
 }
 
 
@@ -84,7 +102,8 @@ def measured(scene: str, seconds: float) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "nightshift.yaml"
         config.write_text(CONFIG)
-        daemon = spawn([sys.executable, "-m", "nightshift.daemon.cli", "run", "-c", str(config)], cwd=folder)
+        daemon = spawn([sys.executable, "-m", "nightshift.daemon.cli", "run", "-c", str(config)], cwd=folder,
+                       env={"BENCH_SENTRY_KEY": KEY})  # fmt: skip
         try:
             port = _port(Path(folder) / "state" / "http.port")
             argv = [sys.executable, __file__, "--call", f"{port}", scene, f"{seconds}"]

@@ -16,6 +16,7 @@ MONITORS: Mapping[str, str] = {
 
 RECEIVERS: Mapping[str, str] = {
     "alertmanager": "nightshift.monitors.alertmanager",
+    "sentry": "nightshift.monitors.sentry",
 }
 """Those that are called. A module holds `Settings`, `PATHS` and `receiver(settings, services, clock) -> Receiver`; it
 may stand in both tables."""

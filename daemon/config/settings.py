@@ -29,6 +29,7 @@ from nightshift.monitors.kubernetes import Settings as Kubernetes
 from nightshift.monitors.logs.settings import LogFile
 from nightshift.monitors.logs.settings import Settings as Logs
 from nightshift.monitors.prometheus import Settings as Prometheus
+from nightshift.monitors.sentry import Settings as Sentry
 from nightshift.sandboxes.all_sandboxes import Settings as Sandbox
 
 
@@ -144,6 +145,8 @@ class MonitorsSettings(_Section):
     logs: Logs = Logs()
     alertmanager: Alertmanager | None = None
     """The webhook `/webhooks/alertmanager`."""
+    sentry: Sentry | None = None
+    """The endpoint Sentry's SDKs report to, `/api/PROJECT/envelope/`."""
     prometheus: Prometheus | None = None
     """Rules over metrics."""
     kubernetes: Kubernetes | None = None

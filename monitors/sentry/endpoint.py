@@ -1,0 +1,115 @@
+"""The endpoint SDKs speak to: who may, how much, and what of an envelope is a failure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from nightshift.daemon.kit.clock import Clock
+from nightshift.daemon.kit.redact import register_secret
+from nightshift.daemon.model import Signal
+from nightshift.daemon.ports import Call, Receipt, Refused
+from nightshift.monitors import doors
+from nightshift.monitors.sentry import PATHS, envelope
+from nightshift.monitors.sentry.event import signal_of
+from nightshift.monitors.unpack import unpack
+
+if TYPE_CHECKING:
+    from nightshift.monitors.sentry import Project, Settings
+
+BODY_LIMIT, UNPACKED_LIMIT = 4 << 20, 16 << 20
+_PATH = re.compile(r"/api/([0-9A-Za-z_-]{1,64})/(envelope|store)/?\Z")
+_KEY = re.compile(r"(?:^|[\s,])sentry_key\s*=\s*([0-9A-Za-z_-]{1,200})")
+_ID = re.compile(r"[0-9a-f]{32}\Z")
+_MINUTE_MS = 60_000
+
+
+class Endpoint:
+    """Port `Receiver`. Sessions, transactions, replays and whatever else there is are taken politely and forgotten."""
+
+    name = "sentry"
+    paths: tuple[str, ...] = PATHS
+    methods: tuple[str, ...] = ("POST", "OPTIONS")
+    body_limit = BODY_LIMIT
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings, self._clock = settings, clock
+        self._projects: Mapping[str, Project] = {project.id: project for project in settings.projects}
+        self._taken: dict[str, tuple[int, int]] = {}
+        for project in settings.projects:
+            register_secret(project.key.get_secret_value())
+
+    def read(self, call: Call) -> Receipt:
+        """One envelope or event. Raises Refused (unknown project, wrong key), ValueError (not understood)."""
+        allowed = self._cors(call)
+        if call.method == "OPTIONS":
+            return Receipt(headers=allowed)
+        found = _PATH.match(call.path)
+        project = self._projects.get(found[1]) if found else None
+        if found is None or project is None:
+            raise Refused("sentry: no such project; it is the last part of the DSN")
+        body = unpack(call.body, call.headers.get("content-encoding", ""), UNPACKED_LIMIT)
+        header, items = envelope.parse(body) if found[2] == "envelope" else ({}, [("event", body)])
+        _admit(project, call, header)
+        if wait_s := self._over(project, sum(kind == "event" for kind, _ in items)):
+            return _later(wait_s, allowed)
+        signals = list(self._signals(project, header, items))
+        name = str(header.get("event_id") or (signals[0].key.rpartition(":")[2] if signals else ""))
+        return Receipt(signals=signals, body={"id": name[:64]}, headers=allowed)
+
+    def _signals(self, project: Project, header: Mapping[str, Any], items: list[envelope.Item]) -> Iterator[Signal]:
+        for kind, payload in items:
+            if kind != "event":
+                continue
+            event = envelope.read_object(payload, "event")
+            id_ = str(event.get("event_id") or header.get("event_id") or "").replace("-", "").lower()
+            id_ = id_ if _ID.match(id_) else sha256(payload).hexdigest()[:32]
+            signal = signal_of(event, project=project.id, service=project.service, event_id=id_,
+                               now_ms=self._clock.now_ms())  # fmt: skip
+            if signal is not None:
+                yield signal
+
+    def _over(self, project: Project, events: int) -> int:
+        """Seconds to wait when a project's events of this minute are used up; 0: take it."""
+        now_ms = self._clock.now_ms()
+        minute, count = self._taken.get(project.id, (0, 0))
+        minute, count = (now_ms // _MINUTE_MS, 0) if minute != now_ms // _MINUTE_MS else (minute, count)
+        if events and count + events > self._settings.events_per_minute:
+            return max(1, 60 - now_ms % _MINUTE_MS // 1000)
+        self._taken[project.id] = (minute, count + events)
+        return 0
+
+    def _cors(self, call: Call) -> dict[str, str]:
+        origin, allowed = call.headers.get("origin", ""), self._settings.browser_origins
+        if not origin or not ({"*", origin} & set(allowed)):
+            return {}
+        return {
+            "access-control-allow-origin": "*" if "*" in allowed else origin, "vary": "origin",
+            "access-control-allow-methods": "POST", "cross-origin-resource-policy": "cross-origin",
+            "access-control-allow-headers": "x-sentry-auth, x-requested-with, content-type, content-encoding",
+            "access-control-expose-headers": "x-sentry-error, x-sentry-rate-limits, retry-after",
+        }  # fmt: skip
+
+
+def _admit(project: Project, call: Call, header: Mapping[str, Any]) -> None:
+    """Raises Refused unless the caller knows the project's key."""
+    shown = _KEY.search(call.headers.get("x-sentry-auth", "")) or _KEY.search(call.headers.get("authorization", ""))
+    key = shown[1] if shown else call.query.get("sentry_key", "") or _dsn_key(header.get("dsn"))
+    if not doors.same(key, project.key):
+        raise Refused("sentry: the key is wrong or missing; it is the user part of the DSN")
+
+
+def _dsn_key(dsn: object) -> str:
+    try:
+        return urlsplit(dsn).username or "" if isinstance(dsn, str) else ""
+    except ValueError:
+        return ""
+
+
+def _later(wait_s: int, headers: Mapping[str, str]) -> Receipt:
+    limits = {"retry-after": str(wait_s), "x-sentry-rate-limits": f"{wait_s}:error:key"}
+    body = {"error": "too many events of this project in this minute", "fix": "raise monitors.sentry.events_per_minute"}
+    return Receipt(status=429, body=body, headers={**headers, **limits})

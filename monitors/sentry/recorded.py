@@ -1,0 +1,64 @@
+"""A frame's local variables as Python text.
+
+SDKs for Python send `repr` strings, numbers and text alike, nested in lists and objects; others send JSON. What was cut
+on the way (the event's `_meta` says what) is marked with `...`, so that nobody takes it for the whole value.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+MAX_LOCALS, MAX_CHARS, _DEPTH = 50, 2000, 6
+CUT = "..."
+
+
+def locals_of(frame: Mapping[str, Any], meta: object, *, python: bool) -> tuple[tuple[str, str], ...]:
+    """Name and Python text of each variable."""
+    found = frame.get("vars")
+    if not isinstance(found, dict):
+        return ()
+    marks = _below(meta, "vars")
+    named = list(found.items())[:MAX_LOCALS]
+    return tuple(
+        (str(name)[:100], text(value, _below(marks, name), python=python)[:MAX_CHARS]) for name, value in named
+    )
+
+
+def text(value: object, meta: object = None, *, python: bool, depth: int = 0) -> str:
+    """One value. `meta` is what the SDK said of it."""
+    if _cut(meta) or depth > _DEPTH:
+        return CUT
+    if isinstance(value, str):
+        return value if python else repr(value)
+    if isinstance(value, list):
+        inner = (text(v, _below(meta, str(n)), python=python, depth=depth + 1) for n, v in enumerate(value[:200]))
+        return f"[{', '.join(inner)}{', ' + CUT if len(value) > 200 else ''}]"
+    if isinstance(value, dict):
+        inner = (
+            f"{key(k)}: {text(v, _below(meta, k), python=python, depth=depth + 1)}"
+            for k, v in list(value.items())[:200]
+        )
+        return "{" + ", ".join(inner) + (f", {CUT}" if len(value) > 200 else "") + "}"
+    return repr(value)
+
+
+def key(name: str) -> str:
+    """An object's key. SDKs send `str(key)`: what reads as a number, a tuple or an object may not have been text."""
+    if name.startswith("<"):
+        return CUT
+    try:
+        ast.literal_eval(name)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return repr(name)
+    return CUT
+
+
+def _below(meta: object, name: str) -> object:
+    return meta.get(name) if isinstance(meta, dict) else None
+
+
+def _cut(meta: object) -> bool:
+    """Whether the SDK shortened or removed this very value."""
+    return isinstance(meta, dict) and bool(meta.get(""))

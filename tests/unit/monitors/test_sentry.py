@@ -1,0 +1,235 @@
+"""Sentry's protocol: envelopes, keys, limits, and what of an event becomes a signal."""
+
+import contextlib
+import gzip
+import json
+import zlib
+
+import brotli
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nightshift.daemon.kit.clock import ManualClock
+from nightshift.daemon.ports import Call, Receipt, Refused
+from nightshift.monitors import sentry
+from nightshift.monitors.sentry import envelope
+from nightshift.monitors.sentry.recorded import text
+from nightshift.monitors.unpack import unpack
+
+KEY = "k" * 32
+ID = "0123456789abcdef0123456789abcdef"
+FRAME = {"abs_path": "/srv/shop/cart.py", "lineno": 7, "function": "Cart.total", "context_line": "  return x[0]\n",
+         "vars": {"x": ["1", "'a'"]}}  # fmt: skip
+EVENT = {
+    "event_id": ID, "timestamp": "2026-01-02T03:04:05.5Z", "platform": "python", "level": "error",
+    "exception": {"values": [{"type": "IndexError", "value": "out of range", "stacktrace": {"frames": [FRAME]}}]},
+}  # fmt: skip
+
+
+@pytest.fixture
+def clock():
+    return ManualClock(now_ms=1_800_000_000_000)
+
+
+@pytest.fixture
+def endpoint(clock):
+    return made(clock)
+
+
+def made(clock, **more):
+    project = sentry.Project(id="7", service="shop", key=KEY)
+    return sentry.receiver(sentry.Settings(projects=[project], **more), {}, clock)
+
+
+def packed(*items, **header):
+    lines = [json.dumps(header).encode()]
+    for kind, payload in items:
+        payload = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        lines += [json.dumps({"type": kind, "length": len(payload)}).encode(), payload]
+    return b"\n".join(lines)
+
+
+def call(body, path="/api/7/envelope/", method="POST", query=None, **headers):
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    headers.setdefault("x-sentry-auth", f"Sentry sentry_version=7, sentry_key={KEY}, sentry_client=x/1")
+    return Call(method=method, path=path, headers=headers, query=query or {}, body=body)
+
+
+def test_an_event_is_a_crash(endpoint):
+    receipt = endpoint.read(call(packed(("event", EVENT), event_id=ID)))
+    [signal] = receipt.signals
+    assert receipt.status == 200 and receipt.body == {"id": ID}
+    assert (signal.key, signal.service, signal.kind) == (f"sentry:7:{ID}", "shop", "crash")
+    assert signal.at_ms == 1_767_323_045_500 and signal.title == "IndexError: out of range in total"
+    assert signal.frames[0].function == "total" and signal.frames[0].locals == (("x", "[1, 'a']"),)
+    assert signal.sample.splitlines() == [
+        "Traceback (most recent call last):", '  File "/srv/shop/cart.py", line 7, in total', "    return x[0]",
+        "IndexError: out of range",
+    ]  # fmt: skip
+
+
+def test_the_older_endpoint_takes_a_bare_event(endpoint):
+    [signal] = endpoint.read(call(json.dumps(EVENT).encode(), path="/api/7/store/")).signals
+    assert signal.key == f"sentry:7:{ID}"
+
+
+def test_items_without_length_unknown_items_and_newlines_in_payloads(endpoint):
+    body = b'{}\n{"type":"session"}\n{"sid":"x"}\n{"type":"replay_recording","length":7}\na\nb\n\nc\n\n'
+    body += b'{"type":"event"}\n' + json.dumps(EVENT).encode()
+    assert len(endpoint.read(call(body)).signals) == 1
+
+
+@pytest.mark.parametrize("kind", ["transaction", "session", "sessions", "client_report", "profile", "check_in", "wow"])
+def test_what_is_no_event_is_taken_politely(endpoint, kind):
+    receipt = endpoint.read(call(packed((kind, {"a": 1}), event_id=ID)))
+    assert receipt.status == 200 and not receipt.signals and receipt.body == {"id": ID}
+
+
+@pytest.mark.parametrize("change", [{"level": "warning"}, {"level": "info"}, {"exception": None}])
+def test_what_is_no_failure_is_left(endpoint, change):
+    assert endpoint.read(call(packed(("event", {**EVENT, **change})))).signals == []
+
+
+@pytest.mark.parametrize(
+    ("encoding", "squeeze"),
+    [
+        ("gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", lambda data: zlib.compress(data, wbits=-15)),
+        ("br", brotli.compress),
+        ("zstd", zstandard.ZstdCompressor().compress),
+        ("identity", bytes),
+    ],
+)
+def test_every_compression(endpoint, encoding, squeeze):
+    receipt = endpoint.read(call(squeeze(packed(("event", EVENT))), content_encoding=encoding))
+    assert len(receipt.signals) == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "squeeze"),
+    [("gzip", gzip.compress), ("br", brotli.compress), ("zstd", zstandard.ZstdCompressor().compress)],
+)
+def test_a_bomb_is_refused_before_it_goes_off(encoding, squeeze):
+    with pytest.raises(ValueError, match="more than 100000 bytes"):
+        unpack(squeeze(b"\0" * 50_000_000), encoding, 100_000)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "lzw"])
+def test_bytes_that_are_not_what_they_say(encoding):
+    with pytest.raises(ValueError, match=r"compressed|understood"):
+        unpack(b"\x00\x01nonsense", encoding, 1000)
+
+
+def test_the_key_may_come_in_a_header_the_query_or_the_dsn(endpoint):
+    body = packed(("event", EVENT))
+    assert endpoint.read(call(body, x_sentry_auth="", query={"sentry_key": KEY})).signals
+    assert endpoint.read(call(packed(("event", EVENT), dsn=f"http://{KEY}@host/7"), x_sentry_auth="")).signals
+    assert endpoint.read(call(body, x_sentry_auth="", authorization=f"Sentry sentry_key={KEY}")).signals
+
+
+@pytest.mark.parametrize("shown", ["", "Sentry", f"Sentry sentry_key={KEY}x", "Sentry sentry_key=", "\xff"])
+def test_any_other_key_is_refused(endpoint, shown):
+    with pytest.raises(Refused, match="key"):
+        endpoint.read(call(packed(("event", EVENT)), x_sentry_auth=shown))
+
+
+@pytest.mark.parametrize("path", ["/api/8/envelope/", "/api/7x/envelope/"])
+def test_a_project_nobody_knows(endpoint, path):
+    with pytest.raises(Refused, match="no such project"):
+        endpoint.read(call(packed(("event", EVENT)), path=path))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{", b'{}\n{"type":"event","length":99}\n{}', b'{}\n{"type":"event","length":-1}\n{}', b"{}\nx\n{}",
+     b'{}\n{"type":"event"}\n[1]', b'{}\n{"type":"event","length":true}\n{}', b"[" * 100_000],
+)  # fmt: skip
+def test_wrong_bodies_are_refused_with_a_reason(endpoint, body):
+    with pytest.raises(ValueError, match=r"\w"):
+        endpoint.read(call(body))
+
+
+def test_too_many_events_are_told_to_wait_until_the_minute_is_over(clock):
+    endpoint, body = made(clock, events_per_minute=2), packed(("event", EVENT))
+    assert [endpoint.read(call(body)).status for _ in range(3)] == [200, 200, 429]
+    told = endpoint.read(call(body))
+    assert told.headers["retry-after"] and told.headers["x-sentry-rate-limits"].endswith(":error:key")
+    assert not told.signals and endpoint.read(call(packed(("session", {})))).status == 200
+    clock.advance(60)
+    assert endpoint.read(call(body)).status == 200
+
+
+def test_browsers_of_named_origins_may_report(clock):
+    asked = call(b"", method="OPTIONS", origin="https://shop.example")
+    assert made(clock).read(asked).headers == {}
+    headers = made(clock, browser_origins=["https://shop.example"]).read(asked).headers
+    assert headers["access-control-allow-origin"] == "https://shop.example"
+    assert made(clock, browser_origins=["https://other.example"]).read(asked).headers == {}
+
+
+def test_what_users_sent_is_not_taken_over(endpoint):
+    private = {"request": {"cookies": "c=hush", "data": "hush"}, "user": {"email": "hush"}, "extra": {"a": "hush"},
+               "breadcrumbs": {"values": [{"message": "hush"}]}, "server_name": "hush"}  # fmt: skip
+    assert "hush" not in str(endpoint.read(call(packed(("event", {**EVENT, **private})))).signals)
+
+
+@pytest.mark.parametrize(
+    ("value", "meta", "said"),
+    [
+        ("'tea'", None, "'tea'"),
+        ("<Cart object at 0x1>", None, "<Cart object at 0x1>"),
+        ([], None, "[]"),
+        (["1", ["'a'"]], None, "[1, ['a']]"),
+        ({"a": "1", "b-c": "None"}, None, "{'a': 1, 'b-c': None}"),
+        ({"1": "'a'"}, None, "{...: 'a'}"),
+        ({"None": "1", "(1, 2)": "2"}, None, "{...: 1, ...: 2}"),
+        (["1", "2"], {"": {"len": 40}}, "..."),
+        (["1", "2"], {"1": {"": {"rem": []}}}, "[1, ...]"),
+        (None, None, "None"),
+        (3.5, None, "3.5"),
+    ],
+)
+def test_variables_as_python_text(value, meta, said):
+    assert text(value, meta, python=True) == said
+
+
+def test_variables_of_other_languages_are_json():
+    assert text({"id": 7, "name": "tea", "open": True}, python=False) == "{'id': 7, 'name': 'tea', 'open': True}"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda c: st.lists(c, max_size=4) | st.dictionaries(st.sampled_from(
+        ["exception", "values", "stacktrace", "frames", "vars", "mechanism", "_meta", "", "type", "value", "lineno",
+         "abs_path", "function", "exception_id", "parent_id", "is_exception_group", "tags", "contexts", "trace",
+         "timestamp", "message", "logentry", "level", "platform", "release", "sdk", "name", "0"]), c, max_size=6),
+    max_leaves=25,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(JSON)
+def test_any_event_is_read_or_refused(thing):
+    endpoint = made(ManualClock())
+    with contextlib.suppress(ValueError):
+        assert isinstance(endpoint.read(call(packed(("event", json.dumps(thing).encode())))), Receipt)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200), st.sampled_from(["", "gzip", "br", "zstd", "deflate"]))
+def test_any_bytes_are_read_or_refused(body, encoding):
+    endpoint = made(ManualClock())
+    for path in ("/api/7/envelope/", "/api/7/store/"):
+        with contextlib.suppress(ValueError, Refused):
+            assert isinstance(endpoint.read(call(body, path=path, content_encoding=encoding)), Receipt)
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=300))
+def test_any_envelope_is_parsed_or_refused(body):
+    with contextlib.suppress(ValueError):
+        _, items = envelope.parse(b"{}\n" + body)
+        assert sum(len(payload) for _, payload in items) <= len(body)
