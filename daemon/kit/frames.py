@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _FOREIGN = re.compile(
     r"(?:^|/)(?:site-packages|dist-packages)/"
@@ -20,6 +21,7 @@ _FOREIGN = re.compile(
 )
 
 
+@lru_cache(maxsize=2048)
 def in_app(path: str) -> bool:
     """Whether a frame's path is the service's own code: not installed, not the standard library, not frozen."""
     return bool(path) and _FOREIGN.search(path.replace("\\", "/")) is None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 MAX_LOCALS, MAX_CHARS, _DEPTH = 50, 2000, 6
@@ -28,7 +29,7 @@ def locals_of(frame: Mapping[str, Any], meta: object, *, python: bool) -> tuple[
 
 def text(value: object, meta: object = None, *, python: bool, depth: int = 0) -> str:
     """One value. `meta` is what the SDK said of it."""
-    if _cut(meta) or depth > _DEPTH:
+    if (meta and _cut(meta)) or depth > _DEPTH:
         return CUT
     if isinstance(value, str):
         return value if python else repr(value)
@@ -44,8 +45,11 @@ def text(value: object, meta: object = None, *, python: bool, depth: int = 0) ->
     return repr(value)
 
 
+@lru_cache(maxsize=4096)
 def key(name: str) -> str:
     """An object's key. SDKs send `str(key)`: what reads as a number, a tuple or an object may not have been text."""
+    if name.isidentifier() and name not in ("None", "True", "False"):
+        return repr(name)
     if name.startswith("<"):
         return CUT
     try:
