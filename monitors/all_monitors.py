@@ -16,6 +16,7 @@ MONITORS: Mapping[str, str] = {
 
 RECEIVERS: Mapping[str, str] = {
     "alertmanager": "nightshift.monitors.alertmanager",
+    "sensors": "nightshift.monitors.sensors",
     "sentry": "nightshift.monitors.sentry",
 }
 """Those that are called. A module holds `Settings`, `PATHS` and `receiver(settings, services, clock) -> Receiver`; it

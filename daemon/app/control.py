@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nightshift.daemon.app.books import Bookshelf
-from nightshift.daemon.app.eyes import closed, receivers
 from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.config import Config
+from nightshift.daemon.eyes import closed, receivers
 from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.missions.engine import Engine

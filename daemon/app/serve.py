@@ -16,13 +16,13 @@ from nightshift.daemon.app.channels import notifiers
 from nightshift.daemon.app.control import Control
 from nightshift.daemon.app.dispatch import Dispatcher
 from nightshift.daemon.app.ending import busy, leave, until_told
-from nightshift.daemon.app.eyes import monitors
 from nightshift.daemon.app.lock import sole_owner
 from nightshift.daemon.app.logs import configure
 from nightshift.daemon.app.outbox import Outbox
 from nightshift.daemon.app.reporting import Reporting
 from nightshift.daemon.app.upkeep import forget, upkeep
 from nightshift.daemon.config import Config
+from nightshift.daemon.eyes import monitors
 from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.kit.redact import redact

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 COMMANDS: dict[str, str] = {
     "run": "Run the daemon in the foreground.",
+    "sensor": "Watch here and forward what is seen to a daemon elsewhere.",
     "heal": "Heal one failure of a git repository, now, and print the patch.",
     "init": "Write a commented nightshift.yaml for a repository.",
     "check": "Check the configuration and the world around it.",

@@ -29,6 +29,7 @@ from nightshift.monitors.kubernetes import Settings as Kubernetes
 from nightshift.monitors.logs.settings import LogFile
 from nightshift.monitors.logs.settings import Settings as Logs
 from nightshift.monitors.prometheus import Settings as Prometheus
+from nightshift.monitors.sensors import Settings as Sensors
 from nightshift.monitors.sentry import Settings as Sentry
 from nightshift.sandboxes.all_sandboxes import Settings as Sandbox
 
@@ -145,6 +146,8 @@ class MonitorsSettings(_Section):
     logs: Logs = Logs()
     alertmanager: Alertmanager | None = None
     """The webhook `/webhooks/alertmanager`."""
+    sensors: Sensors | None = None
+    """Sensors that forward what they see, `/api/signals`."""
     sentry: Sentry | None = None
     """The endpoint Sentry's SDKs report to, `/api/PROJECT/envelope/`."""
     prometheus: Prometheus | None = None
@@ -162,6 +165,28 @@ class ForgeSettings(LocalForge):
 
     kind: Literal["local"] = "local"
     """`local`: bare repositories in the state folder; merges go back to the service's repository."""
+
+
+class SensorSettings(_Section):
+    """What `nightshift sensor` does with what it sees; a daemon ignores this."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    """What this sensor is called at the daemon."""
+    url: Annotated[str, Field(pattern=r"^https?://[^/@]+(/.*)?$")]
+    """Base address of the daemon."""
+    token: SecretStr
+    """The token the daemon knows it by."""
+    ca_file: Path | None = None
+    """Certificates to verify the daemon with instead of the system's; verification is never off."""
+    timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    """Seconds one call may take."""
+    batch_bytes: Annotated[int, Field(ge=1024, le=1 << 20)] = 256 << 10
+    """How much is sent at once, before it is compressed."""
+    spool_mb: Annotated[int, Field(ge=1)] = 256
+    """How much may wait on disk, in MiB."""
+    when_full: Literal["wait", "drop_oldest"] = "wait"
+    """`wait`: reading stops until there is room, the logs are the buffer; `drop_oldest`: the oldest signals are dropped
+    and counted."""
 
 
 class Config(BaseSettings):
@@ -187,6 +212,7 @@ class Config(BaseSettings):
     monitors: MonitorsSettings = MonitorsSettings()
     sandbox: Sandbox = Sandbox()
     forge: ForgeSettings = ForgeSettings()
+    sensor: SensorSettings | None = None
 
     @field_validator("services")
     @classmethod

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nightshift.monitors.logs.settings import Settings
 
 _SLICE = 16
-_PER_SECOND = 500
+_PER_SECOND = 200
 _WALK_EVERY = 12
 _POLL_SHARE = 10
 

@@ -98,7 +98,7 @@ class Settings(BaseModel):
     errors: bool = False
     """Also report ERROR and CRITICAL lines that carry no exception."""
     reconcile_s: float = Field(default=5.0, gt=0)
-    """How often every file is looked at even if no event arrived, and offsets are saved. Of very many files 500
+    """How often every file is looked at even if no event arrived, and offsets are saved. Of very many files 200
     are looked at per second, however long that takes."""
     poll_s: float = Field(default=0.25, gt=0)
     """How often files are looked at where the kernel offers no events."""

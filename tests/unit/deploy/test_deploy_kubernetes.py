@@ -12,10 +12,10 @@ from nightshift.monitors.kubernetes.resources import rights
 from .conftest import DEPLOY, documents, problems
 
 BASE, SIDECAR = DEPLOY / "kubernetes" / "base", DEPLOY / "kubernetes" / "sidecar"
-CLUSTER = DEPLOY / "kubernetes" / "cluster"
+CLUSTER, SENSOR = DEPLOY / "kubernetes" / "cluster", DEPLOY / "kubernetes" / "sensor"
 MANIFESTS = [
-    p for folder in (BASE, SIDECAR, CLUSTER) for p in sorted(folder.glob("*.yaml"))
-    if p.name not in ("kustomization.yaml", "nightshift.yaml")
+    p for folder in (BASE, SIDECAR, CLUSTER, SENSOR) for p in sorted(folder.glob("*.yaml"))
+    if p.name not in ("kustomization.yaml", "nightshift.yaml", "sensor.yaml")
 ]  # fmt: skip
 KUSTOMIZE = [["kustomize", "build"]] if shutil.which("kustomize") else [["kubectl", "kustomize"]]
 built = pytest.mark.skipif(
@@ -74,7 +74,7 @@ def rules(role):
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: f"{p.parent.name}/{p.name}")
 def test_every_manifest_fits_the_api(path):
     found = [p for thing in documents(path) for p in problems(thing)]
-    if path.parent == SIDECAR:  # a patch: what it leaves out comes from the application
+    if path.parent in (SIDECAR, SENSOR):  # a patch: what it leaves out comes from the application
         found = [p for p in found if "`selector`, must not be `None`" not in p]
     assert found == []
 
@@ -106,6 +106,11 @@ def test_the_configuration_is_one_nightshift_takes(folder):
         assert config.monitors.kubernetes.namespaces == ("shop",)
     else:
         assert config.logs_settings().files[0].path == "/var/log/app/*.log"
+
+
+def test_the_sensors_configuration_is_one_a_sensor_takes():
+    config = load_config(SENSOR / "sensor.yaml", environ={"NIGHTSHIFT_SENSOR_TOKEN": "t"})
+    assert config.sensor.name == "app" and config.logs_settings().files[0].path == "/var/log/app/*.log"
 
 
 @built

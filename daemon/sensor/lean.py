@@ -1,0 +1,146 @@
+"""The sensor's life: monitors, spool, forwarder.
+
+Started anew with settings that were checked before, so that what checked them is not in this process.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from nightshift.daemon.kit.clock import SystemClock
+from nightshift.daemon.kit.redact import redact, register_secret
+from nightshift.daemon.ports import EnvironmentBroke, Monitor
+from nightshift.daemon.sensor.forward import Forwarder
+from nightshift.daemon.sensor.spool import Spool
+
+_log = logging.getLogger(__name__)
+_STOP_S = 5.0
+_STATUS_S = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where signals go, and how much at once."""
+
+    url: str
+    name: str
+    token: str
+    ca_file: str = ""
+    timeout_s: float = 30.0
+    batch_bytes: int = 256 << 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything a sensor needs to know. `monitors` makes them, by name."""
+
+    target: Target
+    spool: Path
+    limit_bytes: int
+    drop_oldest: bool
+    monitors: Callable[[], Mapping[str, Monitor]]
+
+
+def main() -> int:
+    """Read the settings from the descriptor named on the command line, then run."""
+    with os.fdopen(int(sys.argv[1]), "rb") as file:
+        given = json.load(file)
+    configure()
+    return run(plan_of(given))
+
+
+def plan_of(given: dict[str, Any]) -> Plan:
+    """From plain values, as `launch` wrote them."""
+    logs = _object(given["logs"])
+
+    def monitors() -> Mapping[str, Monitor]:
+        from nightshift.monitors.logs.monitor import LogMonitor
+
+        return {"logs": LogMonitor(logs, SystemClock())}
+
+    spool = given["spool"]
+    return Plan(target=Target(**given["target"]), spool=Path(spool["path"]), limit_bytes=spool["limit_bytes"],
+                drop_oldest=spool["drop_oldest"], monitors=monitors)  # fmt: skip
+
+
+def _object(value: Any) -> Any:
+    """Plain values with attributes, as monitors read their settings."""
+    if isinstance(value, dict):
+        return SimpleNamespace(**{name: _object(one) for name, one in value.items()})
+    return [_object(one) for one in value] if isinstance(value, list) else value
+
+
+def configure() -> None:
+    """Log to standard error, secrets masked."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Masked("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+class _Masked(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def run(plan: Plan, stop: threading.Event | None = None) -> int:
+    """Until SIGTERM or SIGINT; 0 after an orderly end, 3 when the spool can't be used. What is spooled stays."""
+    stop = stop or _until_told()
+    register_secret(plan.target.token)
+    try:
+        spool = Spool(plan.spool, limit_bytes=plan.limit_bytes, drop_oldest=plan.drop_oldest)
+    except EnvironmentBroke as broke:
+        print(f"nightshift sensor: {redact(str(broke))}", file=sys.stderr)
+        return 3
+    watching = plan.monitors()
+    jobs: list[Callable[[], None]] = [lambda: Forwarder(spool, plan.target).run(stop)]
+    jobs += [lambda n=name, m=monitor: _watch(n, m, spool, stop) for name, monitor in watching.items()]  # type: ignore[misc]
+    threads = [threading.Thread(target=job, daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    _log.info("sensor %s watches with %s and forwards to %s", plan.target.name, ", ".join(watching) or "no monitor",
+              redact(plan.target.url))  # fmt: skip
+    while not stop.wait(_STATUS_S):
+        _tell(spool)
+    deadline = time.monotonic() + _STOP_S
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    _tell(spool)
+    return 0
+
+
+def _tell(spool: Spool) -> None:
+    status = spool.status()
+    level = logging.WARNING if status["dropped"] or status["refused"] else logging.INFO
+    _log.log(level, "spool: %s", ", ".join(f"{value} {name}" for name, value in status.items()))
+
+
+def _watch(name: str, monitor: Monitor, spool: Spool, stop: threading.Event) -> None:
+    """A monitor that dies is started again: eyes must not close because of one odd line."""
+    while not stop.is_set():
+        try:
+            monitor.watch(spool, spool.checkpoints(f"{name}:"), stop)
+        except Exception:  # noqa: BLE001 - the loop's edge: logged, then tried again
+            _log.exception("monitor %s failed; it starts again in 5 s", name)
+        stop.wait(5.0)
+
+
+def _until_told() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+if __name__ == "__main__":
+    sys.exit(main())
