@@ -81,4 +81,10 @@ def _prometheus(settings: prometheus.Settings) -> Health:
     if answer.status_code != 200:
         fix = "check monitors.prometheus.token" if answer.status_code in (401, 403) else "is this Prometheus?"
         return Health(ok=False, what=what, detail=f"{url} answered {answer.status_code}", fix=fix)
-    return Health(ok=True, what=what, detail=f"{settings.url}, {len(settings.rules)} rule(s)")
+    return Health(
+        ok=True, what=what, detail=f"{settings.url}, {len(settings.rules)} rule(s), {_looking(settings)} detector(s)"
+    )
+
+
+def _looking(settings: prometheus.Settings) -> int:
+    return sum(found is not None for _, found in settings.detectors)

@@ -15,6 +15,7 @@ import pytest
 from nightshift.daemon.kit import run
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.monitors import prometheus
+from nightshift.monitors.rules import load_states
 from nightshift.monitors.testing import ListSink, watching
 
 pytestmark = [
@@ -22,6 +23,9 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not shutil.which("prometheus"), reason="needs the prometheus server program"),
 ]
+
+
+OFF = dict.fromkeys(prometheus.Detectors.model_fields)
 
 
 class Gauge:
@@ -65,8 +69,8 @@ def free_port():
 class Server:
     """One Prometheus with its own folder and port; can be killed and started again on the same data."""
 
-    def __init__(self, folder, target_port):
-        self.folder, self.port, self.process = folder, free_port(), None
+    def __init__(self, folder, target_port, retention="15d"):
+        self.folder, self.port, self.process, self.retention = folder, free_port(), None, retention
         self.url = f"http://127.0.0.1:{self.port}"
         (folder / "prometheus.yml").write_text(
             "global: {scrape_interval: 300ms, scrape_timeout: 250ms}\n"
@@ -76,7 +80,8 @@ class Server:
     def start(self):
         argv = [
             shutil.which("prometheus"), f"--config.file={self.folder}/prometheus.yml",
-            f"--storage.tsdb.path={self.folder}/data", f"--web.listen-address=127.0.0.1:{self.port}",
+            f"--storage.tsdb.path={self.folder}/data", f"--storage.tsdb.retention.time={self.retention}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
         ]  # fmt: skip
         with (self.folder / "log").open("ab") as log:
             self.process = run.spawn(argv, stdout=log, cwd=str(self.folder))
@@ -106,7 +111,9 @@ def server(tmp_path, gauge):
 
 def settings_for(server, *rules, **more):
     rules = rules or ({"name": "errors", "expr": "shop_errors", "op": ">", "threshold": 5, "for_s": 0.5},)
-    return prometheus.Settings.model_validate({"url": server.url, "rules": rules, "interval_s": 0.2, **more})
+    return prometheus.Settings.model_validate(
+        {"url": server.url, "rules": rules, "interval_s": 0.2, "detectors": OFF, **more}
+    )
 
 
 def monitor_for(server, *rules, **more):
@@ -125,10 +132,10 @@ def test_fires_clears_and_outlives_the_server(server, gauge, caplog):
 
         server.kill()
         deadline = time.monotonic() + 20
-        while "prometheus is down" not in caplog.text and time.monotonic() < deadline:
+        while "can't be reached" not in caplog.text and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(1.5)  # several tries
-        assert caplog.text.count("prometheus is down") == 1, "one line for one outage"
+        assert caplog.text.count("can't be reached") == 1, "one line for one outage"
         assert len(sink.signals) == 1, "an outage neither fires nor clears anything"
 
         server.start()
@@ -143,7 +150,7 @@ def test_fires_clears_and_outlives_the_server(server, gauge, caplog):
 
 def since_ms(sink):
     [text] = sink.checkpoints.values()
-    [held] = prometheus.load_states(text).values()
+    [held] = load_states(text).values()
     return held.since_ms
 
 
@@ -212,8 +219,44 @@ def test_the_token_is_sent_and_never_shown(caplog):
         settings = prometheus.Settings.model_validate({**raw, "rules": [{"name": "r", "expr": "x", "threshold": 1}]})
         with watching(prometheus.create(settings, {}, SystemClock()), ListSink()):
             deadline = time.monotonic() + 10
-            while "is down" not in caplog.text and time.monotonic() < deadline:
+            while "can't be reached" not in caplog.text and time.monotonic() < deadline:
                 time.sleep(0.02)
         guarded.shutdown()
     assert seen[0] == "Bearer very-secret-token"
-    assert "is down" in caplog.text and "very-secret-token" not in caplog.text + repr(settings)
+    assert "can't be reached" in caplog.text and "very-secret-token" not in caplog.text + repr(settings)
+
+
+def test_an_outage_that_lasts_is_an_incident_of_its_own(server, gauge):
+    sink = ListSink()
+    with watching(monitor_for(server, blind_s=0.5), sink):
+        gauge.value = 1
+        time.sleep(0.5)
+        server.kill()
+        sink.wait(lambda s: s.signals)
+        [blind] = sink.signals
+        assert blind.kind == "blind" and "prometheus" in blind.title and not blind.resolved
+        server.start()
+        sink.wait(lambda s: len(s.signals) == 2)
+    assert sink.signals[1].resolved
+
+
+@pytest.mark.parametrize("answer", [b"<html>not me</html>", b"[]", b'{"status": "success", "data": 7}', b""])
+def test_something_else_behind_the_address_is_a_state_too(answer):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as other:
+        threading.Thread(target=other.serve_forever, args=(0.02,), daemon=True).start()
+        raw = {"url": f"http://127.0.0.1:{other.server_address[1]}", "interval_s": 0.1, "detect_interval_s": 0.1}
+        sink = ListSink()
+        with watching(prometheus.create(prometheus.Settings.model_validate(raw), {}, SystemClock()), sink):
+            time.sleep(1)
+        other.shutdown()
+    assert sink.signals == []

@@ -1,0 +1,121 @@
+"""The statistics of the detectors, against plain definitions and on noise."""
+
+import math
+from itertools import combinations
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nightshift.daemon.model import Severity
+from nightshift.monitors.prometheus.client import Series
+from nightshift.monitors.prometheus.detectors import error_rate, latency, leak
+from nightshift.monitors.prometheus.episodes import Finding, Manner, advance, dump_episodes, load_episodes
+from nightshift.monitors.prometheus.robust import chance_of_at_least, median, quantile, spread, theil_sen
+
+NUMBERS = st.floats(min_value=-1e6, max_value=1e6)
+MANNER = Manner(name="d", title="bad", severity=Severity.ERROR, for_s=60, clear_s=120, service_labels=("job",))
+
+
+@given(st.lists(NUMBERS, min_size=1))
+def test_the_median_has_as_many_on_either_side(values):
+    middle = median(values)
+    assert sum(v < middle for v in values) <= len(values) / 2 and sum(v > middle for v in values) <= len(values) / 2
+
+
+@given(st.lists(NUMBERS, min_size=4, max_size=12))
+def test_theil_sen_is_the_median_of_all_slopes(values):
+    points = [(float(x), y) for x, y in enumerate(values)]
+    slopes = [(b - a) / (x - w) for (w, a), (x, b) in combinations(points, 2)]
+    trend = theil_sen(points)
+    assert trend.slope == pytest.approx(median(slopes))
+    assert min(slopes) <= trend.low <= trend.slope + 1e-9
+
+
+def test_two_wild_points_of_thirty_change_little():
+    points = [(x, 2.0 * x) for x in range(30)]
+    points[7], points[20] = (7, 1e6), (20, -1e6)
+    assert theil_sen(points).slope == pytest.approx(2.0, rel=0.05)
+    assert spread([0.0] * 20 + [1e6]) == 0
+
+
+def test_noise_has_no_trend_more_often_than_the_confidence_says():
+    rng = Random(1)
+    trends = [theil_sen([(x, rng.gauss(0, 1)) for x in range(12)]) for _ in range(2000)]
+    assert sum(t.low > 0 for t in trends) / 2000 < 0.05
+
+
+@given(st.integers(1, 60), st.floats(0.01, 0.9), st.integers(0, 60))
+def test_the_chance_is_never_understated(trials, share, hits):
+    hits = min(hits, trials)
+    exact = sum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(hits, trials + 1))
+    assert chance_of_at_least(hits, trials, share) >= exact - 1e-9
+
+
+def test_quantiles():
+    assert [quantile([3, 1, 2, 4], share) for share in (0, 0.25, 0.5, 1)] == [1, 1, 2, 4]
+    for empty in (median, lambda values: quantile(values, 0.5)):
+        with pytest.raises(ValueError, match="nothing"):
+            empty([])
+
+
+@pytest.mark.parametrize("points", [[], [(0, 1.0)], [(0, 1.0)] * 10])
+def test_too_little_is_no_trend(points):
+    assert theil_sen(points) is None
+
+
+def test_stationary_error_rates_stay_silent():
+    """A day of rounds over honest binomial noise, at rates from rare to constant."""
+    rng, settings, alarms = Random(5), error_rate.Settings(), 0
+    for share in (0.001, 0.01, 0.05, 0.3):
+        minutes = [(60.0 * n, sum(rng.random() < share for _ in range(100))) for n in range(24 * 60)]
+        for end in range(70, len(minutes), 5):
+            part = minutes[end - 65 : end]
+            total = Series(labels={}, points=[(at_s, 100.0) for at_s, _ in part])
+            failed = Series(labels={}, points=[(at_s, float(hits)) for at_s, hits in part])
+            alarms += error_rate._judged(settings, total, failed, part[-1][0]).bad
+    assert alarms == 0
+
+
+def test_stationary_latency_stays_silent():
+    rng, settings, alarms = Random(6), latency.Settings(), 0
+    values = [(60.0 * n, 0.2 * math.exp(rng.gauss(0, 0.25))) for n in range(3 * 24 * 60)]
+    for end in range(130, len(values), 5):
+        alarms += latency._judged(settings, Series(labels={}, points=values[end - 125 : end]), values[end - 1][0]).bad
+    assert alarms == 0
+
+
+def test_memory_without_a_trend_stays_silent():
+    rng, settings, alarms = Random(7), leak.Settings(), 0
+    for _ in range(300):
+        level = rng.uniform(0.3, 0.9)
+        points = [(150.0 * n, level + rng.gauss(0, 0.02)) for n in range(144)]
+        alarms += leak.judged(settings, Series(labels={}, points=points), 1.0, points[-1][0]).bad
+    assert alarms <= 3
+
+
+def bad(*jobs):
+    return [Finding(labels={"job": job}, bad=True, why="7 now") for job in jobs]
+
+
+def test_an_episode_begins_after_a_while_and_ends_after_a_while():
+    episodes, told = {}, []
+    for minute, findings in enumerate([bad("a"), bad("a"), [], bad("a"), [], [], [], []]):
+        episodes, signals = advance(MANNER, load_episodes(dump_episodes(episodes)), findings, minute * 60_000 + 1)
+        told += [(minute, s.resolved, s.service) for s in signals]
+    assert told == [(1, False, "a"), (6, True, "a")]
+    assert episodes == {}
+
+
+def test_what_is_bad_for_a_moment_is_never_said():
+    episodes, told = {}, []
+    for minute in range(20):
+        episodes, signals = advance(MANNER, episodes, bad("a") if minute % 2 else [], minute * 60_000 + 1)
+        told += signals
+    assert told == []
+
+
+@given(st.text(max_size=40))
+def test_an_unreadable_checkpoint_counts_as_none(text):
+    assert isinstance(load_episodes(text), dict)
