@@ -9,6 +9,7 @@ MONITORS: Mapping[str, str] = {
     "docker": "nightshift.monitors.docker",
     "kubernetes": "nightshift.monitors.kubernetes",
     "logs": "nightshift.monitors.logs",
+    "probes": "nightshift.monitors.probes",
     "prometheus": "nightshift.monitors.prometheus",
 }
 """Those that look by themselves. A module holds `Settings` and `create(settings, services, clock) -> Monitor`

@@ -28,6 +28,7 @@ from nightshift.monitors.docker import Settings as Docker
 from nightshift.monitors.kubernetes import Settings as Kubernetes
 from nightshift.monitors.logs.settings import LogFile
 from nightshift.monitors.logs.settings import Settings as Logs
+from nightshift.monitors.probes import Settings as Probes
 from nightshift.monitors.prometheus import Settings as Prometheus
 from nightshift.monitors.sensors import Settings as Sensors
 from nightshift.monitors.sentry import Settings as Sentry
@@ -151,7 +152,9 @@ class MonitorsSettings(_Section):
     sentry: Sentry | None = None
     """The endpoint Sentry's SDKs report to, `/api/PROJECT/envelope/`."""
     prometheus: Prometheus | None = None
-    """Rules over metrics."""
+    """Rules over metrics, and detectors that need none."""
+    probes: Probes | None = None
+    """Checks from outside: pages, ports, programs."""
     kubernetes: Kubernetes | None = None
     """Pods that crash or run out of memory."""
     docker: Docker | None = None

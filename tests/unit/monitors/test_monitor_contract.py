@@ -9,11 +9,11 @@ from pydantic import BaseModel
 from nightshift.daemon.kit.clock import ManualClock, SystemClock
 from nightshift.daemon.kit.run import run
 from nightshift.daemon.model import Signal
-from nightshift.monitors import alertmanager, docker, kubernetes, logs, prometheus
+from nightshift.monitors import alertmanager, docker, kubernetes, logs, probes, prometheus
 from nightshift.monitors.all_monitors import MONITORS
 from nightshift.monitors.testing import ListSink, ScriptedMonitor, watching
 
-MINE = ("alertmanager", "docker", "kubernetes", "logs", "prometheus")
+MINE = ("alertmanager", "docker", "kubernetes", "logs", "probes", "prometheus")
 
 
 def away(tmp_path):
@@ -29,6 +29,11 @@ def away(tmp_path):
         "kubernetes": kubernetes.create(kubernetes.Settings(kubeconfig=tmp_path / "none"), {}, clock),
         "logs": logs.create(
             logs.Settings(files=[logs.LogFile(path=f"{tmp_path}/none/*/x.log", service="s")]), {}, clock
+        ),
+        "probes": probes.create(
+            probes.Settings(checks=[{"name": "n", "kind": "tcp", "service": "s", "host": "127.0.0.1", "port": 9}]),
+            {},
+            clock,
         ),
         "prometheus": prometheus.create(
             prometheus.Settings(url="http://127.0.0.1:9", rules=(rule,), timeout_s=1), {}, clock
