@@ -17,6 +17,7 @@ MONITORS: Mapping[str, str] = {
 
 RECEIVERS: Mapping[str, str] = {
     "alertmanager": "nightshift.monitors.alertmanager",
+    "ci": "nightshift.monitors.ci",
     "sensors": "nightshift.monitors.sensors",
     "sentry": "nightshift.monitors.sentry",
 }

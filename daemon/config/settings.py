@@ -24,6 +24,7 @@ from nightshift.fixers.model.fixer import Settings as Model
 from nightshift.fixers.revert import Settings as Revert
 from nightshift.fixers.templates.fixer import Settings as Templates
 from nightshift.monitors.alertmanager import Settings as Alertmanager
+from nightshift.monitors.ci import Settings as Ci
 from nightshift.monitors.docker import Settings as Docker
 from nightshift.monitors.kubernetes import Settings as Kubernetes
 from nightshift.monitors.logs.settings import LogFile
@@ -147,6 +148,8 @@ class MonitorsSettings(_Section):
     logs: Logs = Logs()
     alertmanager: Alertmanager | None = None
     """The webhook `/webhooks/alertmanager`."""
+    ci: Ci | None = None
+    """Failing pipelines, `/webhooks/ci`."""
     sensors: Sensors | None = None
     """Sensors that forward what they see, `/api/signals`."""
     sentry: Sentry | None = None

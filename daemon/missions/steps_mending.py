@@ -8,7 +8,7 @@ from nightshift.daemon.missions import arbiter, mending
 from nightshift.daemon.missions.durable import Json
 from nightshift.daemon.missions.record import Record, as_object, breakable
 from nightshift.daemon.model import Case, Patch, Reproduction, Stage, Verdict, dump, load
-from nightshift.daemon.ports import Budget, EnvironmentBroke, Note, Refused
+from nightshift.daemon.ports import Budget, EnvironmentBroke, Refused
 
 
 class MendingSteps(Record):
@@ -45,16 +45,16 @@ class MendingSteps(Record):
         """Red first."""
         self.enter(mission, Stage.REPRODUCING, "making it fail in a sandbox")
         with self.spending(mission):
-            red = self._red(load(Case, case), self.note(mission, "reproduce"))
+            red = self._red(mission, load(Case, case))
         data = {k: v for k, v in dump(red).items() if k != "baseline"}
         self.hand_off(mission, f"red by {red.kind}" if mending.is_red(red) else f"not red: {red.reason}", data)
         return as_object(dump(red))
 
-    def _red(self, case: Case, note: Note) -> Reproduction:
-        if not case.diagnosis.frames:
-            # Without a place in the code a failing suite proves nothing about this incident.
+    def _red(self, mission: str, case: Case) -> Reproduction:
+        if not case.diagnosis.frames and self.incident_of(mission).signal.kind != "ci":
+            # Without a place in the code a failing suite proves nothing about this incident, unless it is the incident.
             return Reproduction(kind="none", reason="nothing in the evidence points into the repository")
-        return self.parts.reproducer.reproduce(case, note)
+        return self.parts.reproducer.reproduce(case, self.note(mission, "reproduce"))
 
     @breakable
     def plan(self, mission: str, case: Json) -> Json:
