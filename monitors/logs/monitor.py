@@ -23,6 +23,7 @@ from nightshift.monitors.logs.observe import Watches
 from nightshift.monitors.logs.places import Place
 from nightshift.monitors.logs.rounds import Rounds
 from nightshift.monitors.logs.walk import Walk
+from nightshift.monitors.logs.watched import Watchdog, native
 
 if TYPE_CHECKING:
     from nightshift.monitors.logs.feeds import Feed, Reader
@@ -36,7 +37,7 @@ class LogMonitor:
 
     name = "logs"
 
-    def __init__(self, settings: Settings, clock: Clock, kernel: Callable[[], Inotify] = Inotify) -> None:
+    def __init__(self, settings: Settings, clock: Clock, kernel: Callable[[], Inotify | Watchdog] = native) -> None:
         self._settings, self._clock, self._kernel = settings, clock, kernel
 
     def watch(self, sink: Sink, checkpoints: Mapping[str, str], stop: threading.Event) -> None:
@@ -85,7 +86,12 @@ class Life:
     """One life of the monitor."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, sink: Sink, stop: threading.Event, kernel: Callable[[], Inotify]
+        self,
+        settings: Settings,
+        clock: Clock,
+        sink: Sink,
+        stop: threading.Event,
+        kernel: Callable[[], Inotify | Watchdog],
     ) -> None:
         self._clock, self._stop = clock, stop
         walk = Walk(os.path.abspath(f.path) for f in settings.files if f.path != STDIN)

@@ -28,6 +28,7 @@ from nightshift.monitors.logs.inotify import (
     Inotify,
 )
 from nightshift.monitors.logs.walk import Walk
+from nightshift.monitors.logs.watched import Watchdog, native
 
 _log = logging.getLogger(__name__)
 _NOISY = 16
@@ -38,7 +39,7 @@ class Watches:
     """Which paths changed since they were last taken. `live` is False when only polling helps; `lost` is True when
     the kernel dropped events, until the owner has looked at everything and says otherwise."""
 
-    def __init__(self, walk: Walk, kernel: Callable[[], Inotify] = Inotify) -> None:
+    def __init__(self, walk: Walk, kernel: Callable[[], Inotify | Watchdog] = native) -> None:
         self._walk = walk
         self._folders: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
@@ -51,7 +52,7 @@ class Watches:
         os.set_blocking(self._wake_write, False)
         self._poll = select.poll()
         self._poll.register(self._wake_read, select.POLLIN)
-        self._kernel: Inotify | None = None
+        self._kernel: Inotify | Watchdog | None = None
         self.live, self.lost = True, False
         try:
             self._kernel = kernel()
