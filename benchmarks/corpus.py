@@ -110,9 +110,12 @@ class Writer:
         )
 
     def node(self, word: str) -> str:
+        """As Node prints what nobody caught. The bare trace behind another one's error record would be that record's."""
         return (
+            f"/srv/shop/price.js:12\n    return table[key].price;\n                      ^\n\n"
             f"TypeError: Cannot read properties of undefined (reading 'k{self.number()}')\n    at {word} (/srv/shop/price.js:12:9)\n"
             f"    at checkout (/srv/shop/cart.js:80:3)\n    at process.processTicksAndRejections (node:internal/process/task_queues:95:5)\n"
+            f"\nNode.js v18.19.0\n"
         )
 
     def interleaved(self, one: str, other: str) -> str:

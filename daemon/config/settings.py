@@ -188,6 +188,8 @@ class SensorSettings(_Section):
     """Seconds one call may take."""
     batch_bytes: Annotated[int, Field(ge=1024, le=1 << 20)] = 256 << 10
     """How much is sent at once, before it is compressed."""
+    heartbeat_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    """After so many seconds without anything to forward the sensor says that it is there."""
     spool_mb: Annotated[int, Field(ge=1)] = 256
     """How much may wait on disk, in MiB."""
     when_full: Literal["wait", "drop_oldest"] = "wait"

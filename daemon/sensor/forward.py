@@ -9,11 +9,13 @@ import gzip
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import TYPE_CHECKING
 
 from nightshift.daemon.kit.backoff import Backoff
+from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.sensor.spool import Record, Spool
 from nightshift.daemon.sensor.wire import Connection
@@ -25,82 +27,100 @@ _log = logging.getLogger(__name__)
 VERSION = 1
 _RETRY_MOST_S = 60.0
 _REMIND_TRIES = 20
+_NOT_UNDERSTOOD = (400, 413, 422)
+_FIXES = {
+    200: "; what answers there is no nightshift daemon: see sensor.url",
+    401: "; set sensor.token to the one monitors.sensors has for this name there",
+    404: "; turn on monitors.sensors there",
+    415: "; run the same version on both sides",
+    421: "; add the name this sensor calls it by to http.hosts there",
+    **dict.fromkeys((301, 302, 307, 308), "; set sensor.url to where it leads"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Said:
-    """What the daemon said; status 0: nothing, and `text` says why."""
+class Said:
+    """What the daemon said; status 0: nothing, and `text` says why. `taken`: it has stored that many signals."""
 
     status: int
     text: str = ""
     retry_s: float = 0.0
+    taken: int = -1
 
 
 class Forwarder:
-    """Runs in a thread of its own until `stop`."""
+    """Runs in a thread of its own until `stop`. Whoever sets `stop` sets `spool.added` too, so that it is seen."""
 
-    def __init__(self, spool: Spool, target: Target, backoff: Backoff | None = None) -> None:
-        self._spool, self._target = spool, target
-        self._backoff = backoff or Backoff(first_s=0.5, most_s=_RETRY_MOST_S)
-        self._batch = target.batch_bytes
+    def __init__(self, spool: Spool, target: Target, clock: Clock, random: Random | None = None) -> None:
+        self._spool, self._target, self._clock = spool, target, clock
+        self._random = random or Random()
+        self._backoff = Backoff(first_s=0.5, most_s=_RETRY_MOST_S, random=self._random)
+        self._batch, self._quiet_since_s = target.batch_bytes, -target.heartbeat_s
         self._wire = Connection(target.url, timeout_s=target.timeout_s, ca_file=target.ca_file)
 
     def run(self, stop: threading.Event) -> None:
         """Forward what there is, then wait for more."""
         while not stop.is_set():
-            wait_s = self.turn()
+            try:
+                wait_s = self.turn(stop)
+            except Exception:  # noqa: BLE001 - the loop's edge: else a full disk would end forwarding for good
+                _log.exception("forwarding failed; it goes on in a moment")
+                wait_s = self._backoff.next_s()
             if wait_s:
                 stop.wait(wait_s)
-            else:
-                self._wait(stop)
+            elif not stop.is_set():
+                self._spool.added.wait(self._target.heartbeat_s)
         self._wire.close()
 
-    def _wait(self, stop: threading.Event) -> None:
-        while not stop.is_set() and not self._spool.added.wait(0.5):
-            pass
-
-    def turn(self) -> float:
-        """Send until the spool is empty (0) or sending must wait (seconds)."""
+    def turn(self, stop: threading.Event | None = None) -> float:
+        """Send until the spool is empty (0) or sending must wait (seconds); after silence, say that we are there."""
         self._spool.added.clear()
-        while records := self._spool.head(self._batch):
-            answer = self._send(records)
-            if answer.status == 200:
+        while not (stop and stop.is_set()):
+            records = self._spool.head(self._batch)
+            if not records and self._clock.monotonic() < self._quiet_since_s + self._target.heartbeat_s:
+                return 0.0
+            answer = self.send(records)
+            if answer.taken == len(records):
                 self._taken(records)
-            elif answer.status in (400, 413, 422):
-                self._not_understood(records, answer)
+            elif answer.status in _NOT_UNDERSTOOD and len(records) > 1:
+                self._batch = max(1, sum(len(record.body) for record in records[: len(records) // 2]))
+            elif answer.status in _NOT_UNDERSTOOD and records:
+                empty = self.send([])
+                if empty.taken != 0:
+                    return self._later(empty)
+                self._set_aside(records[0], answer)
             else:
                 return self._later(answer)
         return 0.0
 
     def _taken(self, records: list[Record]) -> None:
-        self._spool.forwarded(records)
+        if records:
+            self._spool.forwarded(records)
+        else:
+            self._spool.shrink()
         if self._backoff.tries:
             _log.info("the daemon takes signals again after %d tries", self._backoff.tries)
         self._backoff.reset()
         self._batch = min(self._target.batch_bytes, self._batch * 2)
 
-    def _not_understood(self, records: list[Record], answer: _Said) -> None:
-        """Send less at once until the record that is not understood stands alone; it is set aside."""
-        if len(records) > 1:
-            self._batch = max(1, sum(len(record.body) for record in records[: len(records) // 2]))
-            return
-        _log.error("the daemon refuses %d signal(s), they are set aside: %s", records[0].signals, answer.text)
-        self._spool.refused(records[0], answer.text)
+    def _set_aside(self, record: Record, answer: Said) -> None:
+        """Alone it is refused, while an empty batch is taken: it is the signal's fault, and the next may pass."""
+        _log.error("the daemon refuses a signal, it is set aside: %s", answer.text)
+        self._spool.refused(record, answer.text)
         self._batch = self._target.batch_bytes
 
-    def _later(self, answer: _Said) -> float:
+    def _later(self, answer: Said) -> float:
         if self._backoff.tries % _REMIND_TRIES == 0:
-            fix = {401: "; set sensor.token to one of monitors.sensors there",
-                   404: "; turn on monitors.sensors there"}.get(answer.status, "")  # fmt: skip
             _log.warning("the daemon at %s does not take signals (%s)%s; they wait in the spool, %d bytes",
-                         redact(self._target.url), answer.text, fix, self._spool.bytes)  # fmt: skip
-        return max(self._backoff.next_s(), answer.retry_s)
+                         redact(self._target.url), answer.text, hint(answer), self._spool.bytes)  # fmt: skip
+        return max(self._backoff.next_s(), answer.retry_s * self._random.uniform(1.0, 1.25))
 
     # ------------------------------------------------------------ the wire
 
-    def _send(self, records: list[Record]) -> _Said:
-        head = json.dumps({"version": VERSION, "signals": sum(record.signals for record in records)}).encode()
-        body = gzip.compress(b"\n".join([head, *(record.body.rstrip(b"\n") for record in records)]), 5)
+    def send(self, records: Sequence[Record]) -> Said:
+        """One batch; none says only that we are there."""
+        head = json.dumps({"version": VERSION, "signals": len(records)}).encode()
+        body = gzip.compress(b"\n".join([head, *(record.body for record in records)]), 5)
         headers = {
             "content-type": "application/x-ndjson",
             "content-encoding": "gzip",
@@ -110,9 +130,26 @@ class Forwarder:
         try:
             answer = self._wire.post("/api/signals", headers, body)
         except (OSError, ValueError) as error:
-            return _Said(status=0, text=f"{type(error).__name__}: {redact(str(error))}"[:300])
-        text = answer.body.decode("utf-8", "replace")[:300]
-        return _Said(status=answer.status, text=f"{answer.status} {text}", retry_s=_seconds(answer.headers))
+            return Said(status=0, text=f"{type(error).__name__}: {redact(str(error))}"[:300])
+        self._quiet_since_s = self._clock.monotonic()
+        text = f"{answer.status} {answer.body.decode('utf-8', 'replace')}"[:300]
+        taken = _stored(answer.body) if answer.status == 200 else -1
+        return Said(status=answer.status, text=text, retry_s=_seconds(answer.headers), taken=taken)
+
+
+def hint(answer: Said) -> str:
+    """What people can do about it."""
+    return _FIXES.get(answer.status, "")
+
+
+def _stored(body: bytes | bytearray) -> int:
+    """A proxy's or another server's 200 is no acknowledgement."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return -1
+    stored = found.get("signals") if isinstance(found, dict) else None
+    return stored if isinstance(stored, int) else -1
 
 
 def _seconds(headers: Mapping[str, str]) -> float:

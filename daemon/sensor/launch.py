@@ -43,7 +43,7 @@ def target(config: Config) -> Target:
     return Target(
         url=wanted.url, name=wanted.name, token=wanted.token.get_secret_value(),
         ca_file=str(wanted.ca_file) if wanted.ca_file else "", timeout_s=wanted.timeout_s,
-        batch_bytes=wanted.batch_bytes,
+        batch_bytes=wanted.batch_bytes, heartbeat_s=wanted.heartbeat_s,
     )  # fmt: skip
 
 

@@ -11,14 +11,13 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from nightshift.daemon.kit.clock import SystemClock
+from nightshift.daemon.kit.clock import Clock, SystemClock
 from nightshift.daemon.kit.redact import redact, register_secret
 from nightshift.daemon.ports import EnvironmentBroke, Monitor
 from nightshift.daemon.sensor.forward import Forwarder
@@ -39,6 +38,7 @@ class Target:
     ca_file: str = ""
     timeout_s: float = 30.0
     batch_bytes: int = 256 << 10
+    heartbeat_s: float = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +97,14 @@ def run(plan: Plan, stop: threading.Event | None = None) -> int:
     """Until SIGTERM or SIGINT; 0 after an orderly end, 3 when the spool can't be used. What is spooled stays."""
     stop = stop or _until_told()
     register_secret(plan.target.token)
+    clock = SystemClock()
     try:
-        spool = Spool(plan.spool, limit_bytes=plan.limit_bytes, drop_oldest=plan.drop_oldest)
+        spool = Spool(plan.spool, clock, limit_bytes=plan.limit_bytes, drop_oldest=plan.drop_oldest)
     except EnvironmentBroke as broke:
         print(f"nightshift sensor: {redact(str(broke))}", file=sys.stderr)
         return 3
     watching = plan.monitors()
-    jobs: list[Callable[[], None]] = [lambda: Forwarder(spool, plan.target).run(stop)]
+    jobs: list[Callable[[], None]] = [lambda: Forwarder(spool, plan.target, clock).run(stop)]
     jobs += [lambda n=name, m=monitor: _watch(n, m, spool, stop) for name, monitor in watching.items()]  # type: ignore[misc]
     threads = [threading.Thread(target=job, daemon=True) for job in jobs]
     for thread in threads:
@@ -111,18 +112,34 @@ def run(plan: Plan, stop: threading.Event | None = None) -> int:
     _log.info("sensor %s watches with %s and forwards to %s", plan.target.name, ", ".join(watching) or "no monitor",
               redact(plan.target.url))  # fmt: skip
     while not stop.wait(_STATUS_S):
-        _tell(spool)
+        _tell(spool, clock)
+    spool.added.set()
     deadline = time.monotonic() + _STOP_S
     for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    _tell(spool)
+        thread.join(max(0.0, deadline - clock.monotonic()))
+    _tell(spool, clock)
     return 0
 
 
-def _tell(spool: Spool) -> None:
-    status = spool.status()
+def _tell(spool: Spool, clock: Clock) -> None:
+    try:
+        status = spool.status()
+    except EnvironmentBroke as broke:
+        _log.warning("%s", broke)
+        return
     level = logging.WARNING if status["dropped"] or status["refused"] else logging.INFO
-    _log.log(level, "spool: %s", ", ".join(f"{value} {name}" for name, value in status.items()))
+    _log.log(level, "spool: %s", ", ".join(f"{name} {value}" for name, value in readable(status, clock).items()))
+
+
+def readable(status: Mapping[str, int], clock: Clock) -> dict[str, str]:
+    """A spool's status for people: moments as how long ago they were."""
+    told = {}
+    for name, value in status.items():
+        if name.endswith("_ms"):
+            told[name.removesuffix("_ms")] = f"{(clock.now_ms() - value) / 1000:,.0f} s ago" if value else "-"
+        else:
+            told[name] = f"{value:,}"
+    return told
 
 
 def _watch(name: str, monitor: Monitor, spool: Spool, stop: threading.Event) -> None:

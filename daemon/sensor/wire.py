@@ -49,12 +49,22 @@ class Connection:
         self._socket: socket.socket | None = None
 
     def post(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Send and wait for the answer. Raises OSError, after which the connection is closed."""
+        """Send and wait for the answer. Raises OSError, after which the connection is closed.
+
+        A kept connection may have been closed by the server in the meantime (RFC 9112, 9.3.1): then a new one is tried
+        at once, so a body may arrive twice.
+        """
+        kept = self._socket is not None
         try:
             answer = self._exchange(path, headers, body)
-        except BaseException:
+        except TimeoutError:
             self.close()
             raise
+        except OSError:
+            self.close()
+            if not kept:
+                raise
+            return self.post(path, headers, body)
         if not answer.keep:
             self.close()
         return answer

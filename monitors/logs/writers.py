@@ -23,6 +23,7 @@ _LOOK_BACK = 16
 _SILENCE, _LONG_SILENCE = 24, 200
 _FIRST_LINES, _MAX_WRITERS, _MATCHED = 64, 32, 1000
 _MARKS = (b"at ", b"Traceback (", b'  File "', b"panic: ", b" [", b"panicked at", b"from ", b":in ", b"trace")
+_MARK = re.compile(b"|".join(map(re.escape, _MARKS)))
 _ELEMENT = re.compile(
     rb"(\S(?:.{0,198}?\S)??)(?:\s*?\tat \S.*[:(]|\s {2,}at \S.*[:(]| ?  File \"[^\"]+\", line \d"
     rb"| ?\+? ?(?:Exception Group )?Traceback \(most recent call last\):?\s*$"
@@ -88,7 +89,7 @@ class _Event:
 
 def prefixed(line: bytes) -> bytes | None:
     """What stands before a line of a trace, if a writer's prefix does."""
-    if not any(mark in line for mark in _MARKS):
+    if _MARK.search(line) is None:
         return None
     found = _ELEMENT.match(line[:_MATCHED])
     return found[1] if found else None
