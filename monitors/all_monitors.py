@@ -11,6 +11,7 @@ MONITORS: Mapping[str, str] = {
     "logs": "nightshift.monitors.logs",
     "probes": "nightshift.monitors.probes",
     "prometheus": "nightshift.monitors.prometheus",
+    "sensors": "nightshift.monitors.sensors",
 }
 """Those that look by themselves. A module holds `Settings` and `create(settings, services, clock) -> Monitor`
 (None: nothing to look at)."""

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 
+from nightshift.daemon.intake.cleaning import storable
 from nightshift.daemon.kit.frames import in_app
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.model import Signal
@@ -62,7 +63,7 @@ def instance(signal: Signal, fingerprint: str) -> str:
 
 def release(signal: Signal) -> str:
     """The commit or release a signal says it comes from, '' when it says nothing."""
-    return (signal.labels.get("commit") or signal.labels.get("release") or "")[:100]
+    return storable((signal.labels.get("commit") or signal.labels.get("release") or "")[:100])
 
 
 def tokens(signal: Signal, deploys: Collection[str] = ()) -> list[str]:

@@ -79,13 +79,13 @@ class Forwarder:
             records = self._spool.head(self._batch)
             if not records and self._clock.monotonic() < self._quiet_since_s + self._target.heartbeat_s:
                 return 0.0
-            answer = self.send(records)
+            answer = self._send(records)
             if answer.taken == len(records):
                 self._taken(records)
             elif answer.status in _NOT_UNDERSTOOD and len(records) > 1:
                 self._batch = max(1, sum(len(record.body) for record in records[: len(records) // 2]))
             elif answer.status in _NOT_UNDERSTOOD and records:
-                empty = self.send([])
+                empty = self._send([])
                 if empty.taken != 0:
                     return self._later(empty)
                 self._set_aside(records[0], answer)
@@ -115,26 +115,42 @@ class Forwarder:
                          redact(self._target.url), answer.text, hint(answer), self._spool.bytes)  # fmt: skip
         return max(self._backoff.next_s(), answer.retry_s * self._random.uniform(1.0, 1.25))
 
-    # ------------------------------------------------------------ the wire
+    def _send(self, records: Sequence[Record]) -> Said:
+        said = send(self._wire, self._target, records)
+        if said.status:
+            self._quiet_since_s = self._clock.monotonic()
+        return said
 
-    def send(self, records: Sequence[Record]) -> Said:
-        """One batch; none says only that we are there."""
-        head = json.dumps({"version": VERSION, "signals": len(records)}).encode()
-        body = gzip.compress(b"\n".join([head, *(record.body for record in records)]), 5)
-        headers = {
-            "content-type": "application/x-ndjson",
-            "content-encoding": "gzip",
-            "x-nightshift-sensor": self._target.name,
-            "authorization": f"Bearer {self._target.token}",
-        }
-        try:
-            answer = self._wire.post("/api/signals", headers, body)
-        except (OSError, ValueError) as error:
-            return Said(status=0, text=f"{type(error).__name__}: {redact(str(error))}"[:300])
-        self._quiet_since_s = self._clock.monotonic()
-        text = f"{answer.status} {answer.body.decode('utf-8', 'replace')}"[:300]
-        taken = _stored(answer.body) if answer.status == 200 else -1
-        return Said(status=answer.status, text=text, retry_s=_seconds(answer.headers), taken=taken)
+
+# ---------------------------------------------------------------- the wire
+
+
+def ask(target: Target) -> Said:
+    """An empty batch, to see whether anything would be taken."""
+    wire = Connection(target.url, timeout_s=target.timeout_s, ca_file=target.ca_file)
+    try:
+        return send(wire, target, [])
+    finally:
+        wire.close()
+
+
+def send(wire: Connection, target: Target, records: Sequence[Record]) -> Said:
+    """One batch; none says only that we are there. Never raises for what the network does."""
+    head = json.dumps({"version": VERSION, "signals": len(records)}).encode()
+    body = gzip.compress(b"\n".join([head, *(record.body for record in records)]), 5)
+    headers = {
+        "content-type": "application/x-ndjson",
+        "content-encoding": "gzip",
+        "x-nightshift-sensor": target.name,
+        "authorization": f"Bearer {target.token}",
+    }
+    try:
+        answer = wire.post("/api/signals", headers, body)
+    except (OSError, ValueError) as error:
+        return Said(status=0, text=f"{type(error).__name__}: {redact(str(error))}"[:300])
+    text = f"{answer.status} {answer.body.decode('utf-8', 'replace')}"[:300]
+    taken = _stored(answer.body) if answer.status == 200 else -1
+    return Said(status=answer.status, text=text, retry_s=_seconds(answer.headers), taken=taken)
 
 
 def hint(answer: Said) -> str:

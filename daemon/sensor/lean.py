@@ -114,7 +114,7 @@ def run(plan: Plan, stop: threading.Event | None = None) -> int:
     while not stop.wait(_STATUS_S):
         _tell(spool, clock)
     spool.added.set()
-    deadline = time.monotonic() + _STOP_S
+    deadline = clock.monotonic() + _STOP_S
     for thread in threads:
         thread.join(max(0.0, deadline - clock.monotonic()))
     _tell(spool, clock)

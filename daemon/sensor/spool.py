@@ -200,7 +200,8 @@ class Spool:
     def _confess(self) -> int:
         """Bytes of the signals that say what was lost."""
         rows = self._db.execute("SELECT service, why, signals FROM lost ORDER BY service, why").fetchall()
-        bodies = [_line(_confession(*row, self._clock.now_ms())) for row in rows]
+        now_ms = self._clock.now_ms()
+        bodies = [_line(_confession(service, why, count, now_ms)) for service, why, count in rows]
         self._append(bodies)
         self._db.execute("DELETE FROM lost")
         return sum(map(len, bodies))
