@@ -108,7 +108,9 @@ def _replace(config: Config) -> None:
 
 def watches(config: Config) -> Health:
     """Whether there is anything to look at."""
-    names = ", ".join(name for name in _HERE if config.monitor_settings(name) is not None)
+    logs = config.logs_settings()
+    some = bool(logs.files or logs.journals or logs.commands)
+    names = ", ".join(n for n in _HERE if (some if n == "logs" else config.monitor_settings(n) is not None))
     return Health(ok=bool(names), what="monitors", detail=names or "none",
                   fix="" if names else "name logs under monitors.logs.files")  # fmt: skip
 

@@ -3,7 +3,8 @@
 import contextlib
 import gzip
 import json
-from dataclasses import asdict
+import threading
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from nightshift.daemon.kit.clock import ManualClock
 from nightshift.daemon.model import Frame, Signal
-from nightshift.daemon.ports import Call, Receipt, Refused
+from nightshift.daemon.ports import Call, EnvironmentBroke, Receipt, Refused
 from nightshift.monitors import sensors
+from nightshift.monitors.testing import ListSink
 
 SIGNAL = Signal(
     key="log-1:7", source="logs:/srv/app.log", service="shop", title="KeyError: 'x'", at_ms=1_000,
@@ -54,16 +56,96 @@ def test_a_token_opens_one_name(receiver, name, token):
 @pytest.mark.parametrize(
     "wrong",
     [b"{", b"[]", b"7", b"[" * 100_000, line(at_ms="soon"), line(frames=[{"path": 1}]), line(key=""), line(count=0),
-     line(severity="dreadful")],
+     line(severity="dreadful"), line(count=10**30), line(sample="x" * (1 << 20))],
 )  # fmt: skip
 def test_what_is_no_signal_is_refused_with_a_reason(receiver, wrong):
     with pytest.raises(ValueError, match=r"signal|line"):
         receiver.read(call(line(), wrong))
 
 
-def test_another_version_is_said(receiver):
-    with pytest.raises(ValueError, match="newer"):
-        receiver.read(call(line(), version=2))
+def test_another_version_is_said_in_a_way_that_makes_no_signal_suspect(receiver):
+    receipt = receiver.read(call(line(), version=2))
+    assert (receipt.status, receipt.signals) == (415, ()) and "version 1" in receipt.body["error"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"7", b'{"version": "1"}', b"[" * 100_000])
+def test_a_batch_without_header_is_refused(receiver, body):
+    made = call()
+    with pytest.raises(ValueError, match="header"):
+        receiver.read(replace(made, body=gzip.compress(body)))
+
+
+def test_an_empty_batch_says_only_that_a_sensor_is_there(receiver):
+    receipt = receiver.read(call())
+    assert (receipt.status, receipt.signals, receipt.body) == (200, [], {"signals": 0})
+
+
+class Watch:
+    """Receiver and monitor over one configuration, as the daemon makes them."""
+
+    def __init__(self, clock, said=(), **more):
+        known = [sensors.Sensor(name="web-1", token="the-token", **more),
+                 sensors.Sensor(name="mute", token="m", silent_s=0)]  # fmt: skip
+        configured = sensors.Settings(known=known)
+        self.clock, self.sink, self.marks = clock, ListSink(), dict(said)
+        self.receiver = sensors.receiver(configured, {}, clock)
+        self.monitor = sensors.create(configured, {}, clock)
+        stop = threading.Event()
+        stop.set()
+        self.monitor.watch(self.take, self.marks, stop)
+
+    def take(self, signals, checkpoints):
+        self.sink(signals, checkpoints)
+        self.marks.update(checkpoints)
+
+    def after(self, seconds):
+        self.clock.advance(seconds)
+        before = len(self.sink.signals)
+        self.monitor.look(self.take)
+        return [(s.kind, s.labels["sensor"], s.resolved) for s in self.sink.signals[before:]]
+
+
+def test_a_silent_sensor_is_an_incident_until_it_speaks():
+    watch = Watch(ManualClock())
+    assert watch.after(179) == []
+    watch.receiver.read(call())
+    assert watch.after(179) == []
+    assert watch.after(1) == [("blind", "web-1", False)]
+    assert watch.after(500) == []
+    watch.receiver.read(call())
+    assert watch.after(1) == [("blind", "web-1", True)]
+    assert watch.after(178) == [] and watch.after(1) == [("blind", "web-1", False)]
+    first, over, second = watch.sink.signals
+    assert first.title == over.title == second.title and len({s.key for s in watch.sink.signals}) == 3
+
+
+def test_a_wrong_token_is_no_sign_of_life():
+    watch = Watch(ManualClock())
+    watch.clock.advance(179)
+    with pytest.raises(Refused):
+        watch.receiver.read(call(token="other"))
+    assert watch.after(1) == [("blind", "web-1", False)]
+
+
+def test_what_was_said_before_a_restart_is_said_once_and_taken_back():
+    before = Watch(ManualClock())
+    before.after(200)
+    after = Watch(before.clock, said=before.marks)
+    assert after.after(1000) == []
+    after.receiver.read(call())
+    assert after.after(1) == [("blind", "web-1", True)]
+
+
+def test_a_sink_that_fails_is_told_again():
+    watch = Watch(ManualClock())
+
+    def broken(signals, checkpoints):
+        raise EnvironmentBroke("the disk is full")
+
+    watch.clock.advance(200)
+    with pytest.raises(EnvironmentBroke):
+        watch.monitor.look(broken)
+    assert watch.after(1) == [("blind", "web-1", False)]
 
 
 def test_a_clock_ahead_is_not_believed(receiver):
