@@ -26,7 +26,11 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _DIGIT_TOKEN = re.compile(r"[^\s=:,;()\[\]{}'\"]*\d[^\s=:,;()\[\]{}'\"]*")
+_NAMED = re.compile(r"\b(user|for) [^\s\[]+(?= (?:from|on|at)\b)|\b(user) [^\s\[]+(?= \[|$)")
+"""Who, in the words of access logs: `invalid user alice from`, `for alice from`, `user alice [preauth]`."""
+_LEVELS = frozenset({"deb", "inf", "not", "war", "err", "cri", "fat"})
 _QUOTED = re.compile(r"'[^'\n]{0,200}'|\"[^\"\n]{0,200}\"")
+_OPENS = frozenset("0123456789[( \t")
 _CACHED_FRAMES = 100
 _BUILD = re.compile(r"(?:[0-9a-f]{7,}|v?\d[\w.-]*)$", re.IGNORECASE)
 
@@ -77,8 +81,13 @@ def template(text: str) -> str:
     """A message without what changes from one time to the next: header, quoted values, tokens with a digit."""
     line = text.strip().partition("\n")[0][:500]
     for _ in range(2):
-        line = _HEADER.sub("", line, count=1)
-    return " ".join(_DIGIT_TOKEN.sub("#", _QUOTED.sub("?", line)).split())
+        if line[:1] in _OPENS or line[:3].lower() in _LEVELS:
+            line = _HEADER.sub("", line, count=1)
+    if "'" in line or '"' in line:
+        line = _QUOTED.sub("?", line)
+    if "user " in line or "for " in line:
+        line = _NAMED.sub(r"\1\2 #", line)
+    return " ".join(_DIGIT_TOKEN.sub("#", line).split())
 
 
 def _type(exception: str) -> str:

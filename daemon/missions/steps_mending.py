@@ -51,10 +51,18 @@ class MendingSteps(Record):
         return as_object(dump(red))
 
     def _red(self, mission: str, case: Case) -> Reproduction:
-        if not case.diagnosis.frames and self.incident_of(mission).signal.kind != "ci":
-            # Without a place in the code a failing suite proves nothing about this incident, unless it is the incident.
-            return Reproduction(kind="none", reason="nothing in the evidence points into the repository")
+        if against := self._not_to_repeat(mission, case):
+            return Reproduction(kind="none", reason=against)
         return self.parts.reproducer.reproduce(case, self.note(mission, "reproduce"))
+
+    def _not_to_repeat(self, mission: str, case: Case) -> str:
+        """Why a failing suite would prove nothing about the incident; '' when it would, or when it is the incident."""
+        signal = self.incident_of(mission).signal
+        if signal.kind != "ci":
+            return "" if case.diagnosis.frames else "nothing in the evidence points into the repository"
+        branch = self.service_of(mission).branch
+        failing = signal.labels.get("branch", branch)
+        return "" if failing == branch else f"the pipeline fails on {failing}; missions mend {branch}"
 
     @breakable
     def plan(self, mission: str, case: Json) -> Json:

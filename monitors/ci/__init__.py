@@ -20,8 +20,9 @@ class Settings(BaseModel):
 
     secret: SecretStr
     """The webhook's secret: GitHub, Gitea and Forgejo sign with it, GitLab sends it."""
-    repositories: dict[str, str] = Field(min_length=1)
-    """Repository (`owner/name`, as the forge spells it) to service."""
+    repositories: dict[str, str] = Field(default_factory=dict)
+    """Repository (`owner/name`, as the forge spells it) to service; needed where a service's `repo` is no address of
+    the forge, or several services share one."""
     branches: tuple[str, ...] = ()
     """Branches that count; none named: the service's own, `main` when the service is not configured here."""
     pipelines: tuple[str, ...] = ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nightshift.daemon.kit.clock import Clock
@@ -12,7 +13,7 @@ from nightshift.daemon.kit.redact import register_secret
 from nightshift.daemon.model import Service, Severity, Signal
 from nightshift.daemon.ports import Call, Receipt, Refused
 from nightshift.monitors.ci import PATHS, github, gitlab
-from nightshift.monitors.ci.run import Run
+from nightshift.monitors.ci.run import Run, repository_of
 
 if TYPE_CHECKING:
     from nightshift.monitors.ci import Settings
@@ -30,7 +31,7 @@ class Endpoint:
 
     def __init__(self, settings: Settings, services: Mapping[str, Service], clock: Clock) -> None:
         self._settings, self._services, self._clock = settings, services, clock
-        self._of = {name.lower(): service for name, service in settings.repositories.items()}
+        self._of = _by_address(services) | {name.lower(): one for name, one in settings.repositories.items()}
         register_secret(settings.secret.get_secret_value())
 
     def read(self, call: Call) -> Receipt:
@@ -55,7 +56,7 @@ class Endpoint:
         """Why a run does not count; '' when it does."""
         service = self._of.get(run.repository.lower())
         if service is None:
-            return "this repository is not among monitors.ci.repositories"
+            return "no one service has this repository; name it in monitors.ci.repositories"
         if run.source.lower() != run.repository.lower() and not self._settings.forks:
             return "the commit is from a fork"
         own = self._services[service].branch if service in self._services else "main"
@@ -68,7 +69,8 @@ class Endpoint:
     def _signal(self, run: Run) -> Signal:
         state = "failed" if run.failed else "passed"
         told = f": {run.summary}" if run.summary else ""
-        labels = {"repository": run.repository, "pipeline": run.pipeline, "branch": run.branch, "run_url": run.url}
+        labels = {"repository": run.repository, "pipeline": run.pipeline, "branch": run.branch, "run_url": run.url,
+                  "commit_link": run.commit_link}  # fmt: skip
         return Signal(
             key=f"ci:{run.repository}:{run.pipeline}:{run.id}:{state}", source=f"ci:{run.repository}",
             service=self._of[run.repository.lower()], title=f"{run.pipeline} fails on {run.branch}",
@@ -76,6 +78,13 @@ class Endpoint:
             severity=Severity.ERROR, message=f"{run.pipeline} {state} at {run.commit[:12]}{told}",
             labels={name: value for name, value in labels.items() if value}, resolved=not run.failed,
         )  # fmt: skip
+
+
+def _by_address(services: Mapping[str, Service]) -> dict[str, str]:
+    """Repository to service, where a service's address names it and no other service has the same."""
+    named = [(repository_of(service.repo).lower(), name) for name, service in services.items()]
+    counts = Counter(repository for repository, _ in named)
+    return {repository: name for repository, name in named if repository and counts[repository] == 1}
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -90,6 +99,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _ms(stamp: str, otherwise: int) -> int:
     try:
-        return max(0, int(datetime.fromisoformat(stamp).timestamp() * 1000))
+        moment = datetime.fromisoformat(stamp)
+        return max(0, int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000))
     except (ValueError, OverflowError):
         return otherwise

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.model import Service
@@ -17,6 +18,8 @@ from nightshift.monitors.prometheus.detectors.leak import Settings as Leak
 from nightshift.monitors.prometheus.detectors.saturation import Settings as Saturation
 from nightshift.monitors.prometheus.detectors.seasonal import Settings as Seasonal
 from nightshift.monitors.rules import Rule
+
+Label = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 
 
 class Detectors(BaseModel):
@@ -57,12 +60,27 @@ class Settings(BaseModel):
     """Seconds one query may take (the client's own default is forever)."""
     blind_s: float = Field(default=120.0, ge=0)
     """After so many seconds without an answer that is an incident itself."""
-    service_labels: tuple[str, ...] = Field(default=("nightshift_service", "service", "app", "job"), min_length=1)
-    """Labels that name the service of what a detector finds; the first one set counts."""
+    service_labels: tuple[Label, ...] = Field(
+        default=("nightshift_service", "service", "app", "container", "job"), min_length=1
+    )
+    """Labels that name the service of what a detector finds: the first whose value is a service you configured, else
+    the first one set. `$by` in a detector's PromQL stands for them, `job` and `namespace`."""
     token: SecretStr | None = None
     """Bearer token, if the server wants one."""
+    username: str = ""
+    """User name, if the server wants a password."""
+    password: SecretStr | None = None
+    """The password that goes with `username`."""
     ca_file: Path | None = None
     """Certificates to verify the server with instead of the system's; verification is never off."""
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Settings:
+        if self.token and self.password:
+            raise ValueError("set token, or username and password, not both")
+        if bool(self.username) != bool(self.password):
+            raise ValueError("username and password go together")
+        return self
 
     @field_validator("rules")
     @classmethod
@@ -74,11 +92,11 @@ class Settings(BaseModel):
         return rules
 
 
-def create(settings: Settings, services: Mapping[str, Service], clock: Clock) -> Monitor:  # noqa: ARG001
-    """The monitor; services are named by rules and labels, so none needs to be known here."""
+def create(settings: Settings, services: Mapping[str, Service], clock: Clock) -> Monitor:
+    """The monitor; of labels that could name the service, one that names a configured one is preferred."""
     from nightshift.monitors.prometheus.monitor import PrometheusMonitor
 
-    return PrometheusMonitor(settings, clock)
+    return PrometheusMonitor(settings, clock, services=frozenset(services))
 
 
 __all__ = ["Detectors", "Rule", "Settings", "create"]

@@ -24,17 +24,21 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Episode:
-    """One series that is, or was just now, bad. Times are Unix milliseconds, 0: not yet."""
+    """One series that is bad, or was not long ago. Times are Unix milliseconds, 0: not yet. `returns` counts how often
+    it came back; once over it is remembered for `MEMORY_MS`."""
 
     labels: Mapping[str, str]
     since_ms: int
     firing_ms: int = 0
     fine_ms: int = 0
+    over_ms: int = 0
+    returns: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manner:
-    """How findings of one detector become signals."""
+    """How findings of one detector become signals. Of `service_labels` the first that names one of `services` counts,
+    else the first that is set."""
 
     name: str
     title: str
@@ -42,58 +46,96 @@ class Manner:
     for_s: float
     clear_s: float
     service_labels: tuple[str, ...]
+    services: frozenset[str] = frozenset()
 
 
 Episodes = Mapping[str, Episode]
+MEMORY_MS = 6 * 3_600_000
+_MOST_DOUBLINGS = 4
 
 
 def advance(
     manner: Manner, before: Episodes, findings: Iterable[Finding], now_ms: int
 ) -> tuple[Episodes, list[Signal]]:
-    """The episodes after a round, and the signals it caused. A series nobody speaks of is fine."""
+    """The episodes after a round, and the signals it caused.
+
+    A series nobody speaks of is over as well, after the same time, but is not said to be normal. One that comes and
+    goes must be fine for twice as long each time, so that it is told ever less often.
+    """
     after: dict[str, Episode] = {}
     signals: list[Signal] = []
-    bad = {series_id(finding.labels): finding for finding in findings if finding.bad}
-    for key, finding in bad.items():
-        episode = replace(before.get(key) or Episode(labels=dict(finding.labels), since_ms=now_ms), fine_ms=0)
-        if not episode.firing_ms and now_ms - episode.since_ms >= manner.for_s * 1000:
-            episode = replace(episode, firing_ms=now_ms)
-            signals.append(_signal(manner, episode, key, now_ms, finding.why))
-        after[key] = episode
+    said = {series_id(finding.labels): finding for finding in findings}
+    for key, finding in said.items():
+        if finding.bad:
+            after[key], begun = _bad(manner, before.get(key), finding, now_ms)
+            signals += [_signal(manner, after[key], key, now_ms, finding.why, resolved=False)] * begun
     for key, episode in before.items():
-        if key in bad or not episode.firing_ms:
-            continue
-        episode = replace(episode, fine_ms=episode.fine_ms or now_ms)
-        if now_ms - episode.fine_ms < manner.clear_s * 1000:
-            after[key] = episode
-        else:
-            signals.append(_signal(manner, episode, key, now_ms, ""))
+        if key not in after:
+            kept, ended = _fine(manner, episode, now_ms)
+            after |= {key: kept} if kept else {}
+            signals += [_signal(manner, episode, key, now_ms, _ending(manner, said.get(key)), resolved=True)] * ended
     return after, signals
 
 
-def _signal(manner: Manner, episode: Episode, key: str, now_ms: int, why: str) -> Signal:
-    labels = episode.labels
-    service = next((labels[name] for name in manner.service_labels if labels.get(name)), "unknown")
-    state = "firing" if why else "resolved"
+def _bad(manner: Manner, before: Episode | None, finding: Finding, now_ms: int) -> tuple[Episode, bool]:
+    episode = before or Episode(labels=dict(finding.labels), since_ms=now_ms)
+    if episode.over_ms:  # it returns, or only seems to
+        episode = replace(episode, since_ms=episode.since_ms or now_ms)
+    begins = not episode.firing_ms and now_ms - episode.since_ms >= manner.for_s * 1000
+    if begins:
+        episode = replace(episode, firing_ms=now_ms, returns=episode.returns + bool(episode.over_ms), over_ms=0)
+    return replace(episode, fine_ms=0), begins
+
+
+def _fine(manner: Manner, episode: Episode, now_ms: int) -> tuple[Episode | None, bool]:
+    """What is kept of it, and whether it ends now."""
+    if not episode.firing_ms:
+        remembered = episode.over_ms and now_ms - episode.over_ms < MEMORY_MS
+        return (replace(episode, since_ms=0) if remembered else None), False
+    episode = replace(episode, fine_ms=episode.fine_ms or now_ms)
+    if now_ms - episode.fine_ms < manner.clear_s * 1000 * 2 ** min(episode.returns, _MOST_DOUBLINGS):
+        return episode, False
+    return replace(episode, since_ms=0, firing_ms=0, fine_ms=0, over_ms=now_ms), True
+
+
+def _ending(manner: Manner, finding: Finding | None) -> str:
+    if finding is None:
+        return f"{manner.title}: not seen any more, neither bad nor good"
+    return f"{manner.title}: back to normal{': ' if finding.why else ''}{finding.why}"
+
+
+def _signal(manner: Manner, episode: Episode, key: str, now_ms: int, why: str, *, resolved: bool) -> Signal:
+    state = "resolved" if resolved else "firing"
     return Signal(
-        key=f"prometheus:{manner.name}:{key}:{episode.firing_ms}:{state}", source="prometheus", service=service,
-        title=manner.title, at_ms=now_ms, kind="alert", severity=manner.severity, resolved=not why,
-        message=why or f"{manner.title}: back to normal", labels={"alertname": manner.title, **labels},
+        key=f"prometheus:{manner.name}:{key}:{episode.firing_ms}:{state}", source="prometheus",
+        service=_service(manner, episode.labels), title=manner.title, at_ms=now_ms, kind="alert",
+        severity=manner.severity, resolved=resolved, message=why,
+        labels={"alertname": manner.title, **episode.labels},
     )  # fmt: skip
+
+
+def _service(manner: Manner, labels: Mapping[str, str]) -> str:
+    named = [labels[name] for name in manner.service_labels if labels.get(name)]
+    return next((name for name in named if name in manner.services), named[0] if named else "unknown")
 
 
 def dump_episodes(episodes: Episodes) -> str:
     """For a checkpoint."""
-    return json.dumps({k: [dict(e.labels), e.since_ms, e.firing_ms, e.fine_ms] for k, e in episodes.items()})
+    return json.dumps({
+        key: [dict(e.labels), e.since_ms, e.firing_ms, e.fine_ms, e.over_ms, e.returns] for key, e in episodes.items()
+    })  # fmt: skip
 
 
 def load_episodes(text: str) -> Episodes:
     """From a checkpoint; an unreadable one counts as none."""
     try:
         rows = json.loads(text or "{}")
-        return {
-            k: Episode(labels=dict(r[0]), since_ms=int(r[1]), firing_ms=int(r[2]), fine_ms=int(r[3]))
-            for k, r in rows.items()
-        }
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return {key: _episode(*row) for key, row in rows.items()}
+    except (ValueError, TypeError, AttributeError):
         return {}
+
+
+def _episode(labels: Mapping[str, str], *numbers: int) -> Episode:
+    since_ms, firing_ms, fine_ms, over_ms, returns = map(int, numbers)
+    return Episode(labels=dict(labels), since_ms=since_ms, firing_ms=firing_ms, fine_ms=fine_ms, over_ms=over_ms,
+                   returns=returns)  # fmt: skip

@@ -17,4 +17,6 @@ class Base(BaseModel):
     for_s: float = Field(default=120.0, ge=0)
     """Seconds something must be bad before it is said."""
     clear_s: float = Field(default=300.0, ge=0)
-    """Seconds it must be fine before it is over."""
+    """Seconds it must be fine before it is over; twice as long after each return within six hours, up to 16 times."""
+    service_labels: tuple[str, ...] = ()
+    """Labels that name the service here; none: those of the monitor."""

@@ -4,11 +4,15 @@ import json
 import random
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.kit.run import run, spawn
+from nightshift.daemon.model import Signal
+from nightshift.daemon.sensor.spool import Spool
 from nightshift.daemon.store.store import Store
 from nightshift.monitors.logs.testing import numbered
 
@@ -20,19 +24,26 @@ HEAVY = ("pydantic", "sqlalchemy", "fastapi", "dbos", "yaml", "typer", "kubernet
 class Place:
     """A daemon's folder, a sensor's folder, one log."""
 
-    def __init__(self, folder, port=0, **sensor):
+    def __init__(self, folder, port=0, silent_s=180, **sensor):
         self.folder, self.log = folder, folder / "app.log"
         self.log.touch()
         (folder / "daemon.yaml").write_text(json.dumps({
             "state_dir": "daemon", "http": {"port": port},
-            "monitors": {"sensors": {"known": [{"name": "web-1", "token": "env:SENSOR_TOKEN"}]}},
+            "monitors": {"sensors": {"known": [{"name": "web-1", "token": "env:SENSOR_TOKEN", "silent_s": silent_s}]}},
         }))  # fmt: skip
         self.sensor_settings = sensor
         self.number = 0
 
-    def spawn(self, name, config):
+    def spawn(self, name, config, **env):
         with (self.folder / f"{name}.log").open("ab") as log:
-            return spawn([*CLI, name, "-c", str(config)], stdout=log, env={"SENSOR_TOKEN": TOKEN})
+            return spawn([*CLI, name, "-c", str(config)], stdout=log, env={"SENSOR_TOKEN": TOKEN, **env})
+
+    def said(self, name):
+        return (self.folder / f"{name}.log").read_text()
+
+    def check(self, **env):
+        argv = [*CLI, "sensor", "--check", "-c", str(self.folder / "sensor.yaml")]
+        return run(argv, timeout_s=60, env={"SENSOR_TOKEN": TOKEN, **env})
 
     def start_daemon(self):
         port_file = self.folder / "daemon" / "http.port"
@@ -44,14 +55,18 @@ class Place:
         (self.folder / "daemon.yaml").write_text(text)  # the same port in its next life
         return port
 
-    def start_sensor(self, port):
+    def start_sensor(self, port, monitors=None, **env):
+        self.configure_sensor(port, monitors)
+        self.sensor = self.spawn("sensor", self.folder / "sensor.yaml", **env)
+
+    def configure_sensor(self, port, monitors=None):
         (self.folder / "sensor.yaml").write_text(json.dumps({
             "state_dir": "sensor",
-            "monitors": {"logs": {"files": [{"path": str(self.log), "service": "shop"}], "from_start": True}},
+            "monitors": {"logs": {"files": [{"path": str(self.log), "service": "shop"}], "from_start": True},
+                         **(monitors or {})},
             "sensor": {"name": "web-1", "url": f"http://127.0.0.1:{port}", "token": "env:SENSOR_TOKEN",
                        **self.sensor_settings},
         }))  # fmt: skip
-        self.sensor = self.spawn("sensor", self.folder / "sensor.yaml")
 
     def write(self, count=1):
         with self.log.open("a") as file:
@@ -60,11 +75,7 @@ class Place:
                 self.number += 1
 
     def counted(self):
-        store = Store.open(self.folder / "daemon" / "nightshift.db")
-        try:
-            return sum(incident.count for incident in store.incidents.list())
-        finally:
-            store.close()
+        return sum(incident.count for incident in incidents(self))
 
     def until(self, done, patience_s=30):
         end = time.monotonic() + patience_s
@@ -80,6 +91,19 @@ class Place:
                 process.wait()
 
 
+def incidents(place):
+    store = Store.open(place.folder / "daemon" / "nightshift.db")
+    try:
+        return store.incidents.list()
+    finally:
+        store.close()
+
+
+def crash(number):
+    return Signal(key=f"c{number}", source="logs", service="shop", title="ValueError: x", exception="ValueError",
+                  at_ms=SystemClock().now_ms())  # fmt: skip
+
+
 @pytest.fixture
 def place(tmp_path):
     made = Place(tmp_path)
@@ -91,18 +115,18 @@ def test_what_a_sensor_sees_becomes_the_daemons_incident(place):
     place.start_sensor(place.start_daemon())
     place.write(3)
     place.until(lambda: place.counted() == 3)
-    store = Store.open(place.folder / "daemon" / "nightshift.db")
-    [incident] = store.incidents.list()
-    store.close()
+    [incident] = incidents(place)
     assert incident.title.startswith("KeyError") and incident.signal.labels["sensor"] == "web-1"
     maps = Path(f"/proc/{place.sensor.pid}/maps").read_text()
-    assert not [name for name in HEAVY if f"/{name}" in maps]
+    assert "spool.db" in maps and not [name for name in HEAVY if f"/{name}" in maps]
     place.sensor.terminate()
     assert place.sensor.wait(20) == 0
     assert TOKEN not in (place.folder / "sensor.log").read_text()
     shown = run([*CLI, "sensor", "--status", "--json", "-c", str(place.folder / "sensor.yaml")], timeout_s=60,
                 env={"SENSOR_TOKEN": TOKEN})  # fmt: skip
-    assert json.loads(shown.stdout)["forwarded"] == 3
+    told = json.loads(shown.stdout)
+    assert (told["forwarded"], told["waiting"], told["lost"], told["oldest_ms"]) == (3, 0, 0, 0)
+    assert 0 < told["acknowledged_ms"] <= time.time() * 1000
 
 
 @pytest.mark.slow
@@ -128,6 +152,97 @@ def test_kills_of_either_side_lose_and_double_nothing(place):
     place.until(lambda: place.counted() >= place.number, 60)
     time.sleep(0.5)
     assert place.counted() == place.number
+
+
+def test_what_happens_while_the_daemon_is_down_arrives_when_it_is_up_again(place):
+    port = place.start_daemon()
+    place.start_sensor(port)
+    place.write(2)
+    place.until(lambda: place.counted() == 2)
+    place.daemon.terminate()
+    place.daemon.wait()
+    place.write(40)
+    place.until(lambda: "they wait in the spool" in place.said("sensor"))
+    place.start_daemon()
+    place.until(lambda: place.counted() == 42, 60)
+    assert "takes signals again" in place.said("sensor")
+
+
+def imported(log):
+    """Module names, by interpreter: a process that replaces itself begins a new list."""
+    lives = log.split("import time: self [us]")[1:]
+    return [{line.rpartition("|")[2].strip() for line in life.splitlines() if line.count("|") == 2} for life in lives]
+
+
+PURE = ("typer", "asyncio", "pydantic", "yaml", "subprocess", "http.client", "ssl", "watchdog")
+NEVER = ("dbos", "sqlalchemy", "alembic", "fastapi", "starlette", "uvicorn", "kubernetes", "docker",
+         "prometheus_api_client", "pandas", "nightshift.daemon.store", "nightshift.daemon.missions")  # fmt: skip
+
+
+def test_a_sensor_of_logs_imports_next_to_nothing(place):
+    place.start_sensor(place.start_daemon(), PYTHONPROFILEIMPORTTIME="1")
+    place.write(1)
+    place.until(lambda: place.counted() == 1)
+    first, lean = imported(place.said("sensor"))
+    assert "pydantic" in first and "sqlite3" in lean, "else this test sees nothing"
+    assert not [name for name in (*PURE, *NEVER) if name in lean]
+    assert not [name for name in NEVER if name in first]
+
+
+def test_a_sensor_with_other_monitors_has_no_engine_store_or_web_framework(place):
+    check = {"kind": "command", "name": "disk", "argv": ["false"], "service": "shop", "interval_s": 1, "failures": 1}
+    place.start_sensor(place.start_daemon(), {"probes": {"checks": [check]}}, PYTHONPROFILEIMPORTTIME="1")
+    place.write(1)
+    place.until(lambda: place.counted() == 2)
+    [only] = imported(place.said("sensor"))
+    assert not [name for name in NEVER if name in only]
+
+
+def test_a_daemon_that_cannot_take_something_takes_the_rest(place):
+    """The sensor's spool holds something no daemon understands, as if disk or memory had garbled it."""
+    port = place.start_daemon()
+    place.configure_sensor(port)
+    spool = Spool(place.folder / "sensor" / "spool.db", SystemClock(), limit_bytes=1 << 20)
+    spool([crash(1), replace(crash(2), title=""), crash(3)])
+    spool.close()
+    place.start_sensor(port)
+    place.write(1)
+    place.until(lambda: place.counted() >= 4)
+    found = incidents(place)
+    assert sorted((one.kind, one.count) for one in (i.signal for i in found)) == [
+        ("blind", 1),
+        ("crash", 1),
+        ("crash", 1),
+    ]
+    assert "it is set aside" in place.said("sensor")
+
+
+def test_a_sensor_that_is_killed_is_an_incident_until_it_is_back(tmp_path):
+    place = Place(tmp_path, silent_s=2, heartbeat_s=1)
+    try:
+        port = place.start_daemon()
+        place.start_sensor(port)
+        place.until(lambda: "forwards to" in place.said("sensor"))
+        place.sensor.kill()
+        place.sensor.wait()
+        place.until(lambda: [i.title for i in incidents(place) if i.state == "open"] == ["sensor web-1 is silent"])
+        place.start_sensor(port)
+        place.until(lambda: [i.state for i in incidents(place)] == ["healed"])
+    finally:
+        place.end()
+
+
+def test_a_check_says_what_is_wrong(place):
+    port = place.start_daemon()
+    place.configure_sensor(port)
+    done = place.check()
+    assert done.code == 0 and "takes signals of web-1" in done.text()
+    wrong = place.check(SENSOR_TOKEN="not-the-right-one")
+    assert wrong.code == 1 and "set sensor.token" in wrong.text() and "not-the-right" not in wrong.text()
+    place.configure_sensor(9)
+    away = place.check()
+    assert away.code == 1 and "ConnectionRefused" in away.text()
+    assert not (place.folder / "sensor" / "spool.db").exists(), "a check changes nothing"
 
 
 def test_a_wrong_token_says_what_to_do_and_loses_nothing(place):

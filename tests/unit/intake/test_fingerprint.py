@@ -95,3 +95,24 @@ def test_error_lines_go_by_their_template():
     assert fingerprint(one) == fingerprint(two)
     assert fingerprint(one) != fingerprint(replace(one, title="ERROR order refused"))
     assert template("[2026-01-01 00:00:00] WARN: user=ab12 at 0x7ffe \"x y\" 'z'") == "user=# at # ? ?"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Invalid user alice from 10.0.0.1", "Invalid user bob from 10.9.0.1", True),
+        ("Accepted password for alice from 10.0.0.1 port 22", "Accepted password for bob from 10.0.0.2 port 9", True),
+        (
+            "input_userauth_request: invalid user alice [preauth]",
+            "input_userauth_request: invalid user x [preauth]",
+            True,
+        ),
+        ("unknown user alice", "unknown user bob", True),
+        ("user not found in table", "user was found in table", False),
+        ("waiting for disk", "waiting for network", False),
+        ("2026-01-01T00:00:00Z ERROR cannot reach db7", "ERROR: cannot reach db12", True),
+        ("[2026-01-01 00:00:00,123] WARNING slow 12 ms", "slow 7 ms", True),
+    ],
+)
+def test_who_it_was_does_not_tell_messages_apart(one, other, same):
+    assert (template(one) == template(other)) is same
