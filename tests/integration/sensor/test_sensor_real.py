@@ -170,6 +170,49 @@ def test_what_happens_while_the_daemon_is_down_arrives_when_it_is_up_again(place
     assert "takes signals again" in place.said("sensor")
 
 
+def status(place):
+    done = run([*CLI, "sensor", "--status", "--json", "-c", str(place.folder / "sensor.yaml")], timeout_s=60)
+    return json.loads(done.stdout)
+
+
+def test_a_full_spool_stops_reading_and_the_log_is_the_buffer(tmp_path):
+    place = Place(tmp_path, spool_mb=1)
+    try:
+        port = place.start_daemon()
+        place.daemon.kill()
+        place.daemon.wait()
+        place.start_sensor(port)
+        place.write(6000)
+        place.until(lambda: "reading has stopped" in place.said("sensor"))
+        found = status(place)
+        assert found["held"] > 0 and found["bytes"] <= 1 << 20 and found["waiting"] < 6000 and found["lost"] == 0
+        place.start_daemon()
+        place.until(lambda: place.counted() >= 6000, 90)
+        assert place.counted() == 6000
+    finally:
+        place.end()
+
+
+def test_what_is_dropped_when_that_is_wanted_is_counted_and_said(tmp_path):
+    place = Place(tmp_path, spool_mb=1, when_full="drop_oldest")
+    try:
+        port = place.start_daemon()
+        place.daemon.kill()
+        place.daemon.wait()
+        place.start_sensor(port)
+        place.write(6000)
+        place.until(lambda: (place.folder / "sensor" / "spool.db").exists())
+        place.until(lambda: (s := status(place))["dropped"] + s["waiting"] == 6000)
+        dropped = status(place)["dropped"]
+        place.start_daemon()
+        place.until(lambda: any(i.signal.kind == "blind" for i in incidents(place)), 60)
+        blind = [i.signal for i in incidents(place) if i.signal.kind == "blind"]
+        assert [(s.service, s.message.split()[0]) for s in blind] == [("shop", str(dropped))]
+        assert place.counted() == 6000 - dropped + 1 and 0 < dropped < 6000
+    finally:
+        place.end()
+
+
 def imported(log):
     """Module names, by interpreter: a process that replaces itself begins a new list."""
     lives = log.split("import time: self [us]")[1:]

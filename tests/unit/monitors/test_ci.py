@@ -3,6 +3,7 @@
 import contextlib
 import hmac
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -29,13 +30,19 @@ PIPELINE = {
 
 
 def github(run=RUN, event="workflow_run", action="completed", repository="acme/shop"):
-    return {"action": action, event: run, "repository": {"full_name": repository}}, {"x-github-event": event}
+    told = {"full_name": repository, "html_url": f"https://forge.example/{repository}"}
+    return {"action": action, event: run, "repository": told}, {"x-github-event": event}
 
 
-def made(**more):
-    services = {"shop": Service(name="shop", repo="/r", branch="trunk")}
-    given = ci.Settings(secret=SECRET, repositories={"Acme/Shop": "shop"}, **more)
+def made(repo="/r", **more):
+    services = {"shop": Service(name="shop", repo=repo, branch="trunk")}
+    given = ci.Settings(secret=SECRET, **{"repositories": {"Acme/Shop": "shop"}, **more})
     return ci.receiver(given, services, ManualClock())
+
+
+def gitlab(body, event="Pipeline Hook"):
+    headers = {"x-gitlab-event": event, "x-gitlab-token": SECRET}
+    return Call(method="POST", path="/webhooks/ci", headers=headers, query={}, body=json.dumps(body).encode())
 
 
 def signed(body, headers, name="x-hub-signature-256", prefix="sha256="):
@@ -49,6 +56,7 @@ def test_a_failing_workflow_is_a_signal():
     assert (signal.service, signal.kind, signal.title) == ("shop", "ci", "tests fails on trunk")
     assert signal.message == "tests failed at 4f2a91c04f2a: simpler" and not signal.resolved
     assert signal.at_ms == 1_699_999_200_000 and signal.labels["run_url"].endswith("/71")
+    assert signal.labels["commit_link"] == "https://forge.example/acme/shop/commit/" + RUN["head_sha"]
 
 
 def test_a_pass_ends_it_and_a_second_delivery_counts_once():
@@ -69,6 +77,39 @@ def test_a_failing_check_is_one_too():
     assert signal.title == "lint fails on trunk" and signal.message.endswith("2 errors")
 
 
+def test_a_suite_that_runs_again_is_heard_again():
+    suite = {"id": 4, "head_sha": "a" * 40, "head_branch": "trunk", "conclusion": "failure", "app": {"name": "Actions"},
+             "updated_at": "2023-11-14T22:00:00Z"}  # fmt: skip
+    [first] = made().read(signed(*github(suite, "check_suite"))).signals
+    [again] = made().read(signed(*github({**suite, "updated_at": "2023-11-14T22:05:00Z"}, "check_suite"))).signals
+    assert first.title == "Actions fails on trunk" and first.key != again.key
+    forked = made().read(signed(*github({**suite, "head_branch": None}, "check_suite")))
+    assert "fork" in forked.body["ignored"]
+
+
+def test_a_fork_that_is_gone_is_still_a_fork():
+    receipt = made().read(signed(*github({**RUN, "head_repository": None})))
+    assert not receipt.signals and "fork" in receipt.body["ignored"]
+
+
+@pytest.mark.parametrize(
+    "repo",
+    ["https://forge.example/Acme/shop.git", "git@forge.example:acme/shop.git", "ssh://git@forge.example/acme/shop"],
+)
+def test_a_service_is_found_by_the_address_of_its_repository(repo):
+    assert made(repo, repositories={}).read(signed(*github())).signals[0].service == "shop"
+
+
+def test_a_repository_of_two_services_has_to_be_named():
+    services = {name: Service(name=name, repo="https://f.example/acme/shop", branch="trunk") for name in ("a", "b")}
+    receipt = ci.receiver(ci.Settings(secret=SECRET), services, ManualClock()).read(signed(*github()))
+    assert not receipt.signals and "monitors.ci.repositories" in receipt.body["ignored"]
+
+
+def test_a_folder_is_no_address():
+    assert not made("/srv/acme/shop", repositories={}).read(signed(*github())).signals
+
+
 @pytest.mark.parametrize("header", ["x-gitea-event", "x-forgejo-event"])
 def test_gitea_and_forgejo_sign_without_a_prefix(header):
     body, _ = github()
@@ -77,12 +118,39 @@ def test_gitea_and_forgejo_sign_without_a_prefix(header):
 
 
 def test_gitlab_shows_its_token():
-    headers = {"x-gitlab-event": "Pipeline Hook", "x-gitlab-token": SECRET}
-    call = Call(method="POST", path="/webhooks/ci", headers=headers, query={}, body=json.dumps(PIPELINE).encode())
-    [signal] = made().read(call).signals
+    [signal] = made().read(gitlab(PIPELINE)).signals
     assert signal.title == "pipeline fails on trunk" and signal.message.endswith("failed: unit")
+    assert signal.labels["commit_link"] == "https://gl.example/acme/shop/-/commit/" + "4f2a91c0" * 5
+    call = gitlab(PIPELINE)
     with pytest.raises(Refused):
-        made().read(Call(method="POST", path="", headers={**headers, "x-gitlab-token": "x"}, query={}, body=call.body))
+        made().read(replace(call, headers={**call.headers, "x-gitlab-token": "x"}))
+
+
+def test_a_pipeline_that_is_tried_again_is_heard_again():
+    def run(ended, status="failed"):
+        pipeline = {**PIPELINE["object_attributes"], "finished_at": f"2023-11-14 {ended} UTC", "status": status}
+        [signal] = made().read(gitlab({**PIPELINE, "object_attributes": pipeline})).signals
+        return signal
+
+    first, passed, again = run("21:00:00"), run("21:05:00", "success"), run("21:10:00")
+    assert first.key == run("21:00:00").key != again.key and passed.resolved
+    assert first.at_ms == 1_699_995_600_000 and first.at_ms < passed.at_ms < again.at_ms
+
+
+def test_a_job_of_gitlab_that_may_not_fail():
+    job = {"object_kind": "build", "ref": "trunk", "sha": "b" * 40, "build_id": 12, "build_name": "unit",
+           "build_status": "failed", "build_failure_reason": "script_failure", "build_allow_failure": False,
+           "build_finished_at": "2023-11-14 21:00:00 UTC", "project": PIPELINE["project"]}  # fmt: skip
+    [signal] = made().read(gitlab(job, "Job Hook")).signals
+    assert signal.title == "unit fails on trunk" and signal.message.endswith("script_failure")
+    assert signal.labels["run_url"] == "https://gl.example/acme/shop/-/jobs/12"
+    allowed = made().read(gitlab({**job, "build_allow_failure": True}, "Job Hook"))
+    assert not allowed.signals and "neither" in allowed.body["ignored"]
+
+
+def test_a_merge_request_of_a_fork_is_not_heard():
+    forked = {**PIPELINE, "merge_request": {"source_project_id": 2, "target_project_id": 1}}
+    assert "fork" in made().read(gitlab(forked)).body["ignored"]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +158,7 @@ def test_gitlab_shows_its_token():
     [
         (github(action="requested"), "no finished run"),
         (github(event="push"), "no finished run"),
-        (github(repository="other/shop"), "not among"),
+        (github(repository="other/shop"), "no one service"),
         (github({**RUN, "head_branch": "feature"}), "branch feature"),
         (github({**RUN, "head_repository": {"full_name": "mallory/shop"}}), "fork"),
         (github({**RUN, "conclusion": "cancelled"}), "neither"),
@@ -133,7 +201,7 @@ JSON = st.recursive(
 
 
 @settings(max_examples=200, deadline=None)
-@given(JSON, st.sampled_from(["workflow_run", "check_run", "Pipeline Hook"]))
+@given(JSON, st.sampled_from(["workflow_run", "check_run", "check_suite", "Pipeline Hook", "Job Hook"]))
 def test_any_delivery_is_read_or_refused(thing, event):
     headers = {"x-gitlab-event": event, "x-gitlab-token": SECRET} if "Hook" in event else {"x-github-event": event}
     with contextlib.suppress(ValueError):
