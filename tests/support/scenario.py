@@ -78,7 +78,7 @@ def commit(repo: BareRepo, files: dict[str, bytes], message: str) -> str:
 
 
 def scenario(folder: Path, *, autonomy: str = "merge", accepts: tuple[str, ...] = ("p1",), **of: object) -> Scenario:
-    """`of` may hold outcome (Recovery), red (Reproduction), breaks (int), deploy_fails (bool)."""
+    """`of` may hold outcome (Recovery), red (Reproduction), breaks (int), deploy_fails (bool), signal (Signal)."""
     upstream = BareRepo.ensure(folder / "upstream.git")
     if not upstream.resolve("main"):
         commit(upstream, {"app.py": b"x = 1\n"}, "first")
@@ -93,13 +93,13 @@ def scenario(folder: Path, *, autonomy: str = "merge", accepts: tuple[str, ...] 
         fixers=[ScriptedFixer("templates", fix)], deployer=deployer,
         watcher=lambda *_: outcome, channels=("file",),
     )  # fmt: skip
-    return Scenario(upstream, store, parts, _incident(store, clock), deployer, tester)
+    return Scenario(upstream, store, parts, _incident(store, clock, of.get("signal")), deployer, tester)
 
 
-def _incident(store: Store, clock: SystemClock) -> str:
+def _incident(store: Store, clock: SystemClock, signal: Signal | None = None) -> str:
     frame = Frame(path="/srv/app.py", line=1, function="f")
-    signal = Signal(key="k", source="logs", service="shop", title="KeyError: 'x'", at_ms=clock.now_ms(),
-                    exception="KeyError", frames=(frame,))  # fmt: skip
+    signal = signal or Signal(key="k", source="logs", service="shop", title="KeyError: 'x'", at_ms=clock.now_ms(),
+                              exception="KeyError", frames=(frame,))  # fmt: skip
     made = Incident(id="inc-aaaa1111", fingerprint="fp", service="shop", title=signal.title, severity=Severity.ERROR,
                     state=IncidentState.OPEN, first_at_ms=1, last_at_ms=1, count=1, signal=signal)  # fmt: skip
     name = mission_id(made.id)
