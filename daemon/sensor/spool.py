@@ -95,18 +95,25 @@ class Spool:
 
     def _drop_oldest(self, wanted: int) -> int:
         """Bytes that were freed."""
-        freed, last, services = 0, 0, dict[str, int]()
+        freed, last, bodies = 0, 0, list[bytes]()
         oldest = self._db.execute("SELECT seq, body FROM signals ORDER BY seq")
         while freed < wanted and (row := oldest.fetchone()) is not None:
             last, freed = row[0], freed + len(row[1])
-            service = json.loads(row[1])["service"]
-            services[service] = services.get(service, 0) + 1
+            bodies.append(row[1])
         oldest.close()
         self._db.execute("DELETE FROM signals WHERE seq <= ?", (last,))
-        self._count("dropped", sum(services.values()))
-        for service, count in services.items():
-            self._lose(service, FULL, count)
+        for body in bodies:
+            self._dropped(body, 1)
         return freed
+
+    def _dropped(self, body: bytes, times: int) -> None:
+        """One signal more was dropped, or (-1) one less; of one that says what was lost, that is lost again."""
+        signal = json.loads(body)
+        if signal["key"].startswith(_LOST):
+            self._lose(signal["service"], signal["labels"]["why"], times * int(signal["labels"]["lost"]))
+            return
+        self._count("dropped", times)
+        self._lose(signal["service"], FULL, times)
 
     def _lose(self, service: str, why: str, count: int) -> None:
         self._db.execute(
@@ -162,12 +169,13 @@ class Spool:
         """The daemon has them. What was lost before is said now that somebody listens."""
         with self._lock:
             with self._changing():
+                self._take_back(records)
                 freed = self._delete(records)
                 self._count("forwarded", len(records))
                 self._db.execute("REPLACE INTO counters VALUES ('acknowledged_ms', ?)", (self._clock.now_ms(),))
-                said = self._confess() if self._lost else 0
+                said = self._confess(records[-1].seq) if self._lost and records else 0
             self.bytes += said - freed
-            self._lost = False
+            self._lost = self._lost and not records
         if said:
             self.added.set()
 
@@ -187,6 +195,16 @@ class Spool:
             self.bytes -= freed
             self._lost = self._lost or sayable
 
+    def _take_back(self, records: Sequence[Record]) -> None:
+        """What was dropped to make room while it was on its way is not lost."""
+        if not records:
+            return
+        query = "SELECT seq FROM signals WHERE seq BETWEEN ? AND ?"
+        here = {seq for (seq,) in self._db.execute(query, (records[0].seq, records[-1].seq))}
+        for record in records:
+            if record.seq not in here:
+                self._dropped(record.body, -1)
+
     def _delete(self, records: Sequence[Record]) -> int:
         """Bytes; nothing for what has been dropped in the meantime."""
         if not records:
@@ -197,11 +215,13 @@ class Spool:
         self._db.execute("DELETE FROM signals WHERE seq BETWEEN ? AND ?", span)
         return int(freed)
 
-    def _confess(self) -> int:
-        """Bytes of the signals that say what was lost."""
-        rows = self._db.execute("SELECT service, why, signals FROM lost ORDER BY service, why").fetchall()
+    def _confess(self, after: int) -> int:
+        """Bytes of the signals that say what was lost; `after` makes their keys their own."""
+        rows = self._db.execute(
+            "SELECT service, why, signals FROM lost WHERE signals > 0 ORDER BY service, why"
+        ).fetchall()
         now_ms = self._clock.now_ms()
-        bodies = [_line(_confession(service, why, count, now_ms)) for service, why, count in rows]
+        bodies = [_line(_confession(service, why, count, after, now_ms)) for service, why, count in rows]
         self._append(bodies)
         self._db.execute("DELETE FROM lost")
         return sum(map(len, bodies))
@@ -252,10 +272,12 @@ def _status(db: sqlite3.Connection, limit: int) -> dict[str, int]:
             **{name: counters.get(name, 0) for name in _COUNTERS}}  # fmt: skip
 
 
-def _confession(service: str, why: str, count: int, now_ms: int) -> Signal:
+def _confession(service: str, why: str, count: int, after: int, now_ms: int) -> Signal:
+    text = f"{count} signals were lost: {why}"
     return Signal(
-        key=f"{_LOST}{now_ms}:{service}:{why}", source="sensor", service=service, title=f"signals were lost: {why}",
-        at_ms=now_ms, kind="blind", severity=Severity.ERROR, message=f"{count} signals were lost: {why}",
+        key=f"{_LOST}{now_ms}:{after}:{service}:{why}", source="sensor", service=service,
+        title=f"signals were lost: {why}", at_ms=now_ms, kind="blind", severity=Severity.ERROR, message=text,
+        labels={"lost": str(count), "why": why},
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The spool: what was taken is there after any end, in order, once; it never grows beyond its cap."""
 
+import contextlib
 import json
 import random
 import shutil
@@ -194,6 +195,41 @@ def test_any_course_of_things_keeps_order_and_loses_nothing(tmp_path_factory, st
     assert once == [f"k{n}" for n in range(number)]
     assert spool.status()["bytes"] == spool.bytes == 0
     spool.close()
+
+
+COURSE = st.lists(st.sampled_from(["add", "add", "take", "acknowledge", "reopen"]), max_size=60)
+
+
+@settings(max_examples=100, deadline=None)
+@given(COURSE, st.sampled_from([1, 600, 5000]))
+def test_every_signal_waits_arrived_or_is_said_to_be_lost(tmp_path_factory, steps, batch):
+    """Also those dropped on their way, and those that said how many were lost."""
+    path, arrived, clock = tmp_path_factory.mktemp("spool"), {}, ManualClock()
+    spool, number, taken = opened(path, 1_000, clock, drop_oldest=True), 0, []
+    for step in steps:
+        if step == "add":
+            spool([signal(number)])
+            number += 1
+        elif step == "take":
+            taken = spool.head(batch)
+        elif step == "acknowledge" and taken:
+            spool.forwarded(taken)
+            arrived |= {one["key"]: one for one in found(taken)}
+            taken = []
+        elif step == "reopen":
+            spool.close()
+            spool, taken = opened(path, 1_000, clock, drop_oldest=True), []
+        lost = rows(path, "SELECT coalesce(sum(signals), 0) FROM lost")[0][0]
+        there = {**arrived, **{one["key"]: one for one in found(spool.head(1 << 20))}}
+        lost += sum(int(one["labels"].get("lost", 0)) for one in there.values())
+        assert sum(key[0] == "k" for key in there) + lost == number
+        assert spool.status()["dropped"] == lost and spool.bytes == spool.status()["bytes"]
+    spool.close()
+
+
+def rows(path, query):
+    with contextlib.closing(sqlite3.connect(path / "spool.db")) as db:
+        return db.execute(query).fetchall()
 
 
 @settings(max_examples=60, deadline=None)
