@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.ports import EnvironmentBroke
@@ -22,6 +22,8 @@ from nightshift.daemon.store.schema import metadata
 
 STORE_ERRORS = (SQLAlchemyError, sqlite3.Error)
 """What a store that is locked, full, corrupt or gone raises; callers outside catch this and never name SQLAlchemy."""
+VALUE_ERRORS = (DataError, IntegrityError)
+"""Those of STORE_ERRORS that are the value's fault: the same value fails again, others do not."""
 
 
 class Database:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 1 << 20
+MAX_HELD_BYTES = 64 << 20
+"""Of all large bodies together: many callers that are slow on purpose must not fill the memory."""
+SMALL_BYTES = 64 << 10
+"""Bodies up to this are always read."""
 BODY_TIMEOUT_S = 20.0
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -41,8 +45,9 @@ class Guard:
         host: str,
         hosts: Iterable[str] = (),
         limit: Callable[[str], int] = lambda _: MAX_BODY_BYTES,
+        most: int = MAX_HELD_BYTES,
     ) -> None:  # fmt: skip
-        self._limit = limit
+        self._limit, self._most, self._held = limit, most, 0
         named = {h.lower().strip("[]") for h in hosts}
         self._app = app
         self._hosts = named | {"localhost", "127.0.0.1", "::1", host.lower()} if is_loopback(host) or named else None
@@ -53,16 +58,43 @@ class Guard:
             await self._app(scope, receive, send)
             return
         send = _with_headers(send)
+        hold = _Hold(self)
+        try:
+            answer, receive = await self._admitted(scope, receive, hold)
+            await answer(scope, receive, send)
+        finally:
+            hold.keep(0)
+
+    async def _admitted(self, scope: Scope, receive: Receive, hold: _Hold) -> tuple[ASGIApp, Receive]:
+        """Who answers, and the body it reads."""
         headers = Headers(scope=scope)
         if self._hosts is not None and _host(headers) not in self._hosts:
-            answer: ASGIApp | None = problem(
-                421, "this server is not known under that name", "call it by 127.0.0.1, or add http.hosts"
-            )
-        else:
-            body = await _body(headers, receive, self._limit(scope["path"]))
-            answer = body if not isinstance(body, bytes) else None
-            receive = _replay(body, receive) if isinstance(body, bytes) else receive
-        await (answer or self._app)(scope, receive, send)
+            fix = "call it by 127.0.0.1, or add http.hosts"
+            return problem(421, "this server is not known under that name", fix), receive
+        body = await _body(headers, receive, self._limit(scope["path"]), hold)
+        return (self._app, _replay(body, receive)) if isinstance(body, bytes) else (body, receive)
+
+    def hold(self, size: int) -> bool:
+        """Count bytes that are kept in memory (or, below 0, no longer are); False when they are too many."""
+        self._held += size
+        return self._held <= self._most
+
+
+class _Crowded(Exception):
+    """All callers together hold too much."""
+
+
+class _Hold:
+    """What one request keeps in memory."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard, self._bytes = guard, 0
+
+    def keep(self, size: int) -> None:
+        """From now on so much. Raises _Crowded when it is more than before and all together are too many."""
+        grown, self._bytes = size - self._bytes, size
+        if not self._guard.hold(grown) and grown > 0:
+            raise _Crowded
 
 
 def is_loopback(host: str) -> bool:
@@ -78,7 +110,7 @@ def _host(headers: Headers) -> str:
     return given[1:].partition("]")[0] if given.startswith("[") else given.partition(":")[0]
 
 
-async def _body(headers: Headers, receive: Receive, limit: int) -> bytes | ASGIApp:
+async def _body(headers: Headers, receive: Receive, limit: int, hold: _Hold) -> bytes | ASGIApp:
     """The whole body, or the answer to give instead."""
     length = headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
@@ -86,11 +118,13 @@ async def _body(headers: Headers, receive: Receive, limit: int) -> bytes | ASGIA
     if not length and "transfer-encoding" not in headers:
         return b""
     try:
-        return await asyncio.wait_for(_read(receive, limit), BODY_TIMEOUT_S)
+        return await asyncio.wait_for(_read(receive, limit, hold), BODY_TIMEOUT_S)
     except TimeoutError:
         return problem(408, f"the body took longer than {BODY_TIMEOUT_S:.0f} s", "send it faster")
     except OverflowError:
         return _too_large(limit)
+    except _Crowded:
+        return problem(503, "too many large bodies at once; nothing was taken", "send it again later")
     except ConnectionError:
         return problem(400, "the body ended early", "send it again")
 
@@ -99,7 +133,7 @@ def _too_large(limit: int) -> ASGIApp:
     return problem(413, f"the body is larger than {limit} bytes", "send less at once")
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
+async def _read(receive: Receive, limit: int, hold: _Hold) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
@@ -108,6 +142,8 @@ async def _read(receive: Receive, limit: int) -> bytes:
         body += message.get("body", b"")
         if len(body) > limit:
             raise OverflowError
+        if len(body) > SMALL_BYTES:
+            hold.keep(len(body))
         if not message.get("more_body", False):
             return bytes(body)
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from nightshift.daemon.model import Signal
 from nightshift.daemon.ports import EnvironmentBroke
-from nightshift.daemon.store.database import STORE_ERRORS
+from nightshift.daemon.store.database import STORE_ERRORS, VALUE_ERRORS
 
 BATCH = 500
 WAITING = 20_000
@@ -32,7 +32,7 @@ class Inbox:
         self.waiting = 0
 
     async def store(self, signals: Sequence[Signal]) -> None:
-        """Returns when they are durable. Raises Full, or what the store raised."""
+        """Returns when they are durable. Raises Full, ValueError (no store can hold this), or what the store raised."""
         if self.waiting and self.waiting + len(signals) > self._limit:
             raise Full("too many events wait to be stored")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -63,16 +63,22 @@ class Inbox:
         try:
             await self._write([signal for signals, _ in calls for signal in signals])
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers are told
-            if len(calls) > 1 and not isinstance(error, (*STORE_ERRORS, EnvironmentBroke)):
-                for call in calls:  # one of them is poisoned, the others shall not suffer
+            if len(calls) > 1 and _poisoned(error):
+                for call in calls:  # one of them is, the others shall not suffer
                     await self._commit([call])
                 return
-            _tell(calls, error)
+            unfit = isinstance(error, (*VALUE_ERRORS, OverflowError))
+            _tell(calls, ValueError("a value is too large or too odd to be stored") if unfit else error)
         else:
             _tell(calls, None)
 
     async def _write(self, signals: Sequence[Signal]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._take, signals)
+
+
+def _poisoned(error: Exception) -> bool:
+    """Whether what is to be stored is at fault, and not the store."""
+    return isinstance(error, VALUE_ERRORS) or not isinstance(error, (*STORE_ERRORS, EnvironmentBroke))
 
 
 def _tell(calls: list[Waiting], error: Exception | None) -> None:

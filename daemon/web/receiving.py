@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
     from nightshift.daemon.web.api import Api
 
 log = logging.getLogger(__name__)
-_INLINE_BYTES = 32 << 10
-"""Bodies up to this are read on the event loop; larger ones in a thread, so that they hold nobody up."""
+_INLINE_BYTES, _INLINE_PACKED_BYTES = 32 << 10, 4 << 10
+"""Bodies up to this are read on the event loop; larger ones in a thread, so that they hold nobody up. What is packed
+may be a thousand times as large."""
+_PACKED_INLINE = frozenset({"gzip", "deflate"})
+_READERS = 2
 
 
 class Paths:
@@ -75,6 +79,7 @@ class Receiving:
         self._paths = Paths((path, name) for name, one in api.receivers.items() for path in one.paths)
         self._closed = Paths(api.closed.items())
         self._inbox = Inbox(api.take)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="receivers")
         self._traffic = Traffic(self._inbox)
         api.registry.register(self._traffic)
 
@@ -102,7 +107,7 @@ class Receiving:
             answer.headers["allow"] = ", ".join(receiver.methods)
             return answer
         try:
-            receipt = await _read(receiver, await _call(scope, receive))
+            receipt = await self._read(receiver, await _call(scope, receive))
             if receipt.signals:
                 await self._inbox.store(receipt.signals)
         except Refused as error:
@@ -119,6 +124,11 @@ class Receiving:
             return problem(500, f"unexpected: {type(error).__name__}", "the daemon's log has the details")
         self._traffic.signals.labels(receiver.name).inc(len(receipt.signals))
         return JSONResponse(dict(receipt.body), receipt.status, headers=dict(receipt.headers))
+
+    async def _read(self, receiver: Receiver, call: Call) -> Receipt:
+        if _quick(call):
+            return receiver.read(call)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, receiver.read, call)
 
 
 class BodyLimits:
@@ -143,10 +153,12 @@ async def _call(scope: Scope, receive: Receive) -> Call:
     )  # fmt: skip
 
 
-async def _read(receiver: Receiver, call: Call) -> Receipt:
-    if len(call.body) <= _INLINE_BYTES:
-        return receiver.read(call)
-    return await asyncio.get_running_loop().run_in_executor(None, receiver.read, call)
+def _quick(call: Call) -> bool:
+    """Whether reading a call takes so little that a thread would cost more."""
+    packing = call.headers.get("content-encoding", "identity").strip().lower()
+    if packing in ("", "identity"):
+        return len(call.body) <= _INLINE_BYTES
+    return packing in _PACKED_INLINE and len(call.body) <= _INLINE_PACKED_BYTES
 
 
 def _pattern(path: str) -> Pattern[str]:

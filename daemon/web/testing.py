@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -87,10 +88,12 @@ class EchoReceiver:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.threads: list[str] = []
 
     def read(self, call: Call) -> Receipt:
         """One signal for each key."""
         self.calls.append(call)
+        self.threads.append(threading.current_thread().name)
         if call.headers.get("authorization") == "Bearer wrong":
             raise Refused("the echo's token is wrong")
         if call.body == b"bug":

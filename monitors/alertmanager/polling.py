@@ -78,7 +78,8 @@ class Poller:
             else:
                 quiet.add(signal.key)
         signals = [signal for key, signal in firing.items() if key not in self._firing]
-        absent = {key for key in self._firing if key not in firing and key not in quiet}
+        whole = len(alerts) <= ALERT_LIMIT  # or what is missing may only be cut off
+        absent = {key for key in self._firing if whole and key not in firing and key not in quiet}
         over, self._absent = absent & self._absent, absent
         signals += [self._ended(self._firing[key]) for key in sorted(over)]
         kept = {key: signal for key, signal in self._firing.items() if key not in over} | firing

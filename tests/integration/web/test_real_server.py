@@ -1,5 +1,6 @@
 """The application behind a real uvicorn on a real socket, and the command line talking to it."""
 
+import contextlib
 import socket
 import threading
 
@@ -82,6 +83,33 @@ def test_many_at_once_are_all_counted(port, api):
     for thread in threads:
         thread.join()
     assert {signal.key for signal in api.taken} == {f"k{number}" for number in range(20)}
+
+
+def test_what_waits_when_it_stops_is_stored_and_answered_or_not_answered(api):
+    """Also with a store that is slow to commit."""
+    gate, begun, answered = threading.Event(), threading.Event(), set()
+    store = api.take
+
+    def take(signals):
+        begun.set()
+        gate.wait(10)
+        store(signals)
+
+    def send(port, number):
+        with contextlib.suppress(httpx.HTTPError):
+            answer = httpx.post(f"http://127.0.0.1:{port}/hooks/echo", content=f'["k{number}"]', trust_env=False)
+            answered.add(f"k{number}") if answer.status_code == 202 else None
+
+    api.take = take
+    with listening(api, host="127.0.0.1", port=0) as port:
+        threads = [threading.Thread(target=send, args=(port, number)) for number in range(10)]
+        for thread in threads:
+            thread.start()
+        assert begun.wait(10)
+        threading.Timer(0.3, gate.set).start()
+    for thread in threads:
+        thread.join()
+    assert answered and answered <= {signal.key for signal in api.taken}
 
 
 def test_after_the_block_the_port_is_free_again(api):

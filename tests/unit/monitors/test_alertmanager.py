@@ -190,6 +190,16 @@ def test_what_is_silenced_is_neither_raised_nor_resolved(poller):
     assert told(sink) == [("a", False)]
 
 
+def test_what_is_cut_off_is_not_resolved(poller, caplog):
+    sink = ListSink()
+    poller.compare(asked(("a", "active")), sink)
+    many = [{"labels": 1}] * alertmanager.ALERT_LIMIT
+    with caplog.at_level("CRITICAL"):
+        for _ in range(3):
+            poller.compare([*many, *asked(("a", "active"))], sink)
+    assert told(sink) == [("a", False)]
+
+
 def test_an_alert_that_can_not_be_read_does_not_hide_the_others(poller):
     sink = ListSink()
     poller.compare([{"labels": 1}, *asked(("a", "active"))], sink)

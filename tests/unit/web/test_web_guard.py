@@ -1,8 +1,11 @@
 """The door: names, sizes, headers."""
 
+import asyncio
+import contextlib
+
 import pytest
 
-from nightshift.daemon.web.guard import MAX_BODY_BYTES, is_loopback
+from nightshift.daemon.web.guard import MAX_BODY_BYTES, SMALL_BYTES, Guard, is_loopback
 from nightshift.daemon.web.testing import EchoReceiver
 
 LIMIT = EchoReceiver.body_limit
@@ -77,3 +80,61 @@ def test_no_other_origin_is_let_in(client):
     answer = client.options("/api/missions/mis-wait/approve", headers=headers)
     assert answer.status_code == 405
     assert not any(name.startswith("access-control") for name in answer.headers)
+
+
+def slowly(guard, size, *, path="/hooks/echo"):
+    """A request whose body stops after `size` bytes; the answer's status, once `gate` lets it end."""
+    gate, said = asyncio.Event(), []
+    pieces = [{"type": "http.request", "body": b"x" * size, "more_body": True}]
+
+    async def receive():
+        if pieces:
+            return pieces.pop()
+        await gate.wait()
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        said.append(message.get("status"))
+
+    headers = [(b"host", b"localhost"), (b"transfer-encoding", b"chunked")]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
+    return asyncio.create_task(guard(scope, receive, send)), gate, said
+
+
+def test_all_large_bodies_together_are_bounded_and_small_ones_always_read():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 202, "headers": []})
+
+    async def scene():
+        guard = Guard(app, host="localhost", most=300_000)
+        first, gate, answer = slowly(guard, 200_000)
+        await asyncio.sleep(0)
+        for size, status in ((200_000, 503), (SMALL_BYTES, 202)):
+            other, open_, said = slowly(guard, size)
+            open_.set()
+            await other
+            assert said[0] == status, size
+        gate.set()
+        await first
+        assert answer[0] == 202
+        again, open_, said = slowly(guard, 250_000)
+        open_.set()
+        await again
+        assert said[0] == 202
+
+    asyncio.run(scene())
+
+
+def test_a_caller_that_goes_away_holds_nothing():
+    async def scene():
+        guard = Guard(None, host="localhost", most=300_000)
+        for _ in range(3):
+            task, _, _ = slowly(guard, 200_000)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        assert guard.hold(0) and guard.hold(300_000)
+
+    asyncio.run(scene())

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from prometheus_client import generate_latest
+from sqlalchemy.exc import DataError
 
 from nightshift.daemon.model import Signal
 from nightshift.daemon.ports import EnvironmentBroke
@@ -84,12 +85,12 @@ class Slow:
     """A store that commits when it is told to."""
 
     def __init__(self):
-        self.batches, self.gate = [], threading.Event()
+        self.batches, self.gate, self.poison = [], threading.Event(), RuntimeError("poison")
 
     def __call__(self, batch):
         self.gate.wait(10)
         if any(signal.key == "poison" for signal in batch):
-            raise RuntimeError("poison")
+            raise self.poison
         self.batches.append([signal.key for signal in batch])
 
 
@@ -124,6 +125,49 @@ def test_a_poisoned_call_fails_alone():
     results = asyncio.run(scene())
     assert [type(result).__name__ for result in results] == ["NoneType", "NoneType", "RuntimeError", "NoneType"]
     assert store.batches == [["first"], ["a"], ["b"]]
+
+
+def value_error():
+    return DataError("INSERT", {}, Exception("bigint out of range"))
+
+
+@pytest.mark.parametrize("trouble", [value_error(), OverflowError("int too large")])
+def test_a_value_no_store_can_hold_is_the_callers_fault(client, api, trouble):
+    """503 would have it sent again for ever, before everything behind it."""
+    api.trouble = trouble
+    answer = post(client, "a")
+    assert answer.status_code == 400 and "too large" in answer.json()["error"]
+
+
+def test_a_value_no_store_can_hold_fails_alone():
+    store = Slow()
+    store.poison = value_error()
+
+    async def scene():
+        inbox = Inbox(store)
+        calls = [asyncio.create_task(inbox.store(signals(key))) for key in ("first", "a", "poison", "b")]
+        await asyncio.sleep(0.05)
+        store.gate.set()
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    results = asyncio.run(scene())
+    assert [type(result).__name__ for result in results] == ["NoneType", "NoneType", "ValueError", "NoneType"]
+
+
+@pytest.mark.parametrize(
+    ("body", "packing", "thread"),
+    [
+        (b"[]", "", "MainThread"),
+        (b"[]".ljust(40_000), "", "receivers"),
+        (b"[]", "gzip", "MainThread"),
+        (b"[]".ljust(5_000), "gzip", "receivers"),
+        (b"[]", "br", "receivers"),
+    ],
+)
+def test_what_may_take_long_is_read_beside_the_event_loop(client, api, body, packing, thread):
+    headers = {"content-encoding": packing} if packing else {}
+    assert client.post("/hooks/echo", content=body, headers=headers).status_code == 202
+    assert api.receivers["echo"].threads[0].startswith(thread)
 
 
 def test_a_full_inbox_takes_nothing_more():
