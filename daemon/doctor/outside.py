@@ -70,8 +70,11 @@ def _channels(config: Config) -> Iterator[Health]:
 def _prometheus(settings: prometheus.Settings) -> Health:
     import httpx
 
+    from nightshift.monitors.prometheus.client import authorization
+
     what, url = "prometheus", f"{settings.url.rstrip('/')}/api/v1/query"
-    headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}
+    sent = authorization(settings)
+    headers = {"Authorization": sent} if sent else {}
     try:
         verify = str(settings.ca_file) if settings.ca_file else True
         answer = httpx.get(url, params={"query": "1"}, headers=headers, timeout=settings.timeout_s, verify=verify)
@@ -79,7 +82,8 @@ def _prometheus(settings: prometheus.Settings) -> Health:
         fix = "correct monitors.prometheus.url, or start the server"
         return Health(ok=False, what=what, detail=f"{settings.url}: {error}", fix=fix)
     if answer.status_code != 200:
-        fix = "check monitors.prometheus.token" if answer.status_code in (401, 403) else "is this Prometheus?"
+        refused = answer.status_code in (401, 403)
+        fix = "check monitors.prometheus.token, or username and password" if refused else "is this Prometheus?"
         return Health(ok=False, what=what, detail=f"{url} answered {answer.status_code}", fix=fix)
     return Health(
         ok=True, what=what, detail=f"{settings.url}, {len(settings.rules)} rule(s), {_looking(settings)} detector(s)"

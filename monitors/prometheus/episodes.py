@@ -47,6 +47,7 @@ class Manner:
     clear_s: float
     service_labels: tuple[str, ...]
     services: frozenset[str] = frozenset()
+    unseen: str = "not seen any more, neither bad nor good"
 
 
 Episodes = Mapping[str, Episode]
@@ -79,12 +80,11 @@ def advance(
 
 def _bad(manner: Manner, before: Episode | None, finding: Finding, now_ms: int) -> tuple[Episode, bool]:
     episode = before or Episode(labels=dict(finding.labels), since_ms=now_ms)
-    if episode.over_ms:  # it returns, or only seems to
-        episode = replace(episode, since_ms=episode.since_ms or now_ms)
+    episode = replace(episode, since_ms=episode.since_ms or now_ms, fine_ms=0)
     begins = not episode.firing_ms and now_ms - episode.since_ms >= manner.for_s * 1000
     if begins:
         episode = replace(episode, firing_ms=now_ms, returns=episode.returns + bool(episode.over_ms), over_ms=0)
-    return replace(episode, fine_ms=0), begins
+    return episode, begins
 
 
 def _fine(manner: Manner, episode: Episode, now_ms: int) -> tuple[Episode | None, bool]:
@@ -100,7 +100,7 @@ def _fine(manner: Manner, episode: Episode, now_ms: int) -> tuple[Episode | None
 
 def _ending(manner: Manner, finding: Finding | None) -> str:
     if finding is None:
-        return f"{manner.title}: not seen any more, neither bad nor good"
+        return f"{manner.title}: {manner.unseen}"
     return f"{manner.title}: back to normal{': ' if finding.why else ''}{finding.why}"
 
 
@@ -136,6 +136,6 @@ def load_episodes(text: str) -> Episodes:
 
 
 def _episode(labels: Mapping[str, str], *numbers: int) -> Episode:
-    since_ms, firing_ms, fine_ms, over_ms, returns = map(int, numbers)
+    since_ms, firing_ms, fine_ms, over_ms, returns = (*map(int, numbers), 0, 0)[:5]
     return Episode(labels=dict(labels), since_ms=since_ms, firing_ms=firing_ms, fine_ms=fine_ms, over_ms=over_ms,
                    returns=returns)  # fmt: skip

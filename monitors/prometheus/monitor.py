@@ -102,7 +102,7 @@ class PrometheusMonitor:
         self._states[rule.name] = after
 
     def _detect(self, server: Prometheus, sink: Sink) -> None:
-        """Those that are due; when they take longer than `interval_s`, the rest waits until the rules had their turn."""
+        """Those that are due; when they take longer than `interval_s`, the rest waits until the rules had a turn."""
         begun_s = self._clock.monotonic()
         for name, settings in sorted(self._detectors.items(), key=lambda item: self._due_s.get(item[0], 0.0)):
             now_s = self._clock.monotonic()
@@ -117,11 +117,14 @@ class PrometheusMonitor:
     def detect(self, name: str, settings: Base, server: Prometheus, sink: Sink, now_ms: int) -> bool:
         """One round of one detector, as of a time; whether it could be done."""
         module = import_module(DETECTORS[name])
-        findings = self._asked(server, f"detector {name!r}", lambda: list(module.look(settings, server, now_ms // 1000)))
+        findings = self._asked(
+            server, f"detector {name!r}", lambda: list(module.look(settings, server, now_ms // 1000))
+        )
         if findings is None:
             return False
         manner = Manner(name=name, title=module.TITLE, severity=settings.severity, for_s=settings.for_s,
                         clear_s=settings.clear_s, services=self._services,
+                        unseen=getattr(module, "UNSEEN", Manner.unseen),
                         service_labels=settings.service_labels or self._settings.service_labels)  # fmt: skip
         before = self._episodes.get(name, {})
         after, signals = episodes.advance(manner, before, findings, now_ms)

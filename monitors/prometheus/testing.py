@@ -46,22 +46,22 @@ def requests(job: str, fault: bool, total: Callable[[float], float], share: Call
     })  # fmt: skip
 
 
-def latency(job: str, fault: bool, slow: Callable[[float], float]) -> Scene:
+def latency(job: str, fault: bool, slow: Callable[[float], float], rate: float = 10.0) -> Scene:
     """Requests of which this share takes longer than 0.1 s, and all less than 2 s."""
     span_s = 4 * HOUR_S
     name = "http_request_duration_seconds_bucket"
-    fast = counter(lambda ago_s: 10 * (1 - slow(ago_s)), span_s)
-    all_ = counter(lambda _: 10.0, span_s)
+    fast = counter(lambda ago_s: rate * (1 - slow(ago_s)), span_s)
+    all_ = counter(lambda _: rate, span_s)
     return Scene(job=job, detector="latency", fault=fault, metrics={
         f'{name}{{job="{job}",le="0.1"}}': fast, f'{name}{{job="{job}",le="2"}}': all_,
         f'{name}{{job="{job}",le="+Inf"}}': all_,
     })  # fmt: skip
 
 
-def memory(job: str, fault: bool, used: Callable[[float], float]) -> Scene:
+def memory(job: str, fault: bool, used: Callable[[float], float], hours: int = 6) -> Scene:
     """A container with a limit of 1 GiB."""
     labels = f'{{job="{job}",container="{job}"}}'
-    return Scene(job=job, detector="leak", fault=fault, span_s=6 * HOUR_S, metrics={
+    return Scene(job=job, detector="leak", fault=fault, span_s=hours * HOUR_S, metrics={
         f"container_memory_working_set_bytes{labels}": lambda ago_s: used(ago_s) * GIB,
         f"container_spec_memory_limit_bytes{labels}": lambda _: GIB,
     })  # fmt: skip
@@ -73,6 +73,24 @@ def disk(job: str, fault: bool, used: Callable[[float], float]) -> Scene:
     return Scene(job=job, detector="saturation", fault=fault, metrics={
         f"node_filesystem_avail_bytes{labels}": lambda ago_s: (1 - used(ago_s)) * 100 * GIB,
         f"node_filesystem_size_bytes{labels}": lambda _: 100 * GIB,
+    })  # fmt: skip
+
+
+def pool(job: str, fault: bool, used: Callable[[float], float]) -> Scene:
+    """Twenty connections to a database."""
+    labels = f'{{job="{job}",pool="main"}}'
+    return Scene(job=job, detector="saturation", fault=fault, metrics={
+        f"hikaricp_connections_active{labels}": lambda ago_s: 20 * used(ago_s),
+        f"hikaricp_connections_max{labels}": lambda _: 20.0,
+    })  # fmt: skip
+
+
+def quota(job: str, fault: bool, throttled: float) -> Scene:
+    """A container held back in this share of its periods."""
+    labels = f'{{job="{job}",container="{job}"}}'
+    return Scene(job=job, detector="saturation", fault=fault, metrics={
+        f"container_cpu_cfs_throttled_periods_total{labels}": counter(lambda _: 10 * throttled, 4 * HOUR_S),
+        f"container_cpu_cfs_periods_total{labels}": counter(lambda _: 10.0, 4 * HOUR_S),
     })  # fmt: skip
 
 
@@ -118,15 +136,21 @@ def scenes(seed: int = 7) -> list[Scene]:
         requests("bursts", False, lambda _: 5.0, lambda ago_s: 0.08 if ago_s % 1800 < 330 else 0.002),
         requests("few", False, lambda _: 0.02, lambda ago_s: 0.3 if now(ago_s) else 0.0),
         requests("half-the-traffic", False, lambda ago_s: 2.5 if now(ago_s) else 5.0, lambda _: 0.01),
+        requests("deploy-with-more-traffic", False, lambda ago_s: 15.0 if now(ago_s) else 5.0, lambda _: 0.01),
         requests("no-errors", False, lambda _: 5.0, lambda _: 0.0),
         latency("slower", True, lambda ago_s: 0.5 if ago_s < 660 else 0.04),
         latency("same", False, lambda _: 0.04),
         latency("always-slow", False, lambda ago_s: 0.6 + 0.05 * at(ago_s)),
         latency("noisy", False, lambda ago_s: min(0.9, max(0.0, 0.06 + 0.02 * at(ago_s)))),
+        latency("slightly-slower-since-deploy", False, lambda ago_s: 0.09 if ago_s < 660 else 0.07),
+        latency("few-and-slow", False, lambda ago_s: 0.9 if ago_s < 660 else 0.02, rate=0.03),
         memory("leaking", True, lambda ago_s: 0.8 - 0.06 * ago_s / HOUR_S + 0.005 * at(ago_s)),
         memory("leaking-saw", True, lambda ago_s: 0.75 - 0.05 * ago_s / HOUR_S + 0.08 * (ago_s % 1500) / 1500),
         memory("leaking-since-restart", True, lambda ago_s: 0.2 if ago_s > 3.7 * HOUR_S and ago_s < 3.8 * HOUR_S
                else 0.9 if ago_s >= 3.8 * HOUR_S else 0.85 - 0.15 * ago_s / HOUR_S),
+        memory("leaking-deep-saw", True, lambda ago_s: (0.48 - 0.045 * ago_s / HOUR_S) * (2 - ago_s % 1500 / 1500)),
+        memory("breathing", False, lambda ago_s: 0.5 - 0.25 * math.cos(2 * math.pi * (15 - ago_s / HOUR_S) / 24 - 1),
+               hours=40),
         memory("saw", False, lambda ago_s: 0.5 + 0.3 * (1 - ago_s % 2400 / 2400)),
         memory("flat", False, lambda ago_s: 0.6 + 0.01 * at(ago_s)),
         memory("warm-up", False, lambda ago_s: 0.6 - (0.3 if ago_s > 5 * HOUR_S else 0.0)),
@@ -136,6 +160,10 @@ def scenes(seed: int = 7) -> list[Scene]:
         disk("filling", True, lambda ago_s: 0.85 - 0.08 * ago_s / HOUR_S),
         disk("used-but-steady", False, lambda ago_s: 0.85 + 0.002 * at(ago_s)),
         disk("filling-but-empty", False, lambda ago_s: 0.4 - 0.05 * ago_s / HOUR_S),
+        pool("pool-full", True, lambda _: 1.0),
+        pool("pool-busy", False, lambda ago_s: 0.6 + 0.1 * at(ago_s)),
+        quota("throttled", True, 0.7),
+        quota("throttled-a-little", False, 0.2),
         target("down", True, lambda ago_s: 0.0 if ago_s < 300 else 1.0),
         target("gone", True, lambda ago_s: None if ago_s < 900 else 1.0),
         target("well", False, lambda _: 1.0),
@@ -143,6 +171,8 @@ def scenes(seed: int = 7) -> list[Scene]:
         traffic("flooded", True, lambda ago_s: 80.0 if ago_s < 1800 else day(ago_s) + 0.5 * at(ago_s)),
         traffic("as-ever", False, lambda ago_s: day(ago_s) + 0.8 * at(ago_s)),
         traffic("one-bad-week", False, lambda ago_s: 1.0 if 6.9 * 86_400 < ago_s < 7.1 * 86_400 else day(ago_s)),
+        traffic("quiet-like-six-days-ago", False, lambda ago_s: 1.0 if ago_s < 7200 or ago_s > 5.5 * 86_400
+                else day(ago_s), weeks=1),
         traffic("new", False, lambda ago_s: day(ago_s), weeks=0),
     ]  # fmt: skip
 

@@ -12,6 +12,7 @@ from nightshift.monitors.prometheus.detectors.base import Base
 from nightshift.monitors.prometheus.episodes import Finding
 
 TITLE = "target is absent"
+UNSEEN = "scraped again, or not expected any more"
 
 
 class Settings(Base):
@@ -29,7 +30,9 @@ def look(settings: Settings, server: Prometheus, now_s: float) -> Iterator[Findi
     up = f"up{{{settings.selector}}}"
     for sample in server.now(f"{up} == 0", now_s):
         instance = sample.labels.get("instance", "?")
-        yield Finding(labels=sample.labels, bad=True, why=f"{instance} can't be scraped")
+        yield Finding(
+            labels=sample.labels, bad=True, why=f"{instance} of job {sample.labels.get('job', '?')} can't be scraped"
+        )
     gone = f"count by (job) (present_over_time({up}[{settings.remembered}])) unless count by (job) ({up})"
     for sample in server.now(gone, now_s):
         job = sample.labels.get("job", "?")

@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nightshift.daemon.model import Severity
 
+BY_CONTAINER = ("nightshift_service", "app", "container", "service", "job")
+"""Of metrics that cAdvisor serves, `service` and `job` are the kubelet's."""
+
 
 class Base(BaseModel):
     """One detector."""

@@ -14,26 +14,22 @@ from pydantic import Field
 from nightshift.daemon.model import Severity
 from nightshift.monitors.prometheus.client import Prometheus, Series
 from nightshift.monitors.prometheus.detectors.base import Base
+from nightshift.monitors.prometheus.detectors.families import counted, failed
 from nightshift.monitors.prometheus.episodes import Finding
 from nightshift.monitors.prometheus.robust import chance_of_at_least, quantile
 from nightshift.monitors.rules import series_id
 
 TITLE = "error rate rose"
-_STEP_S = 60.0
-_BY = "service, job, namespace"
 
 
 class Settings(Base):
     """Steps in error rates."""
 
     severity: Severity = Severity.ERROR
-    errors: str = (
-        f'sum by ({_BY}) (increase(http_requests_total{{code=~"5.."}}[1m])'
-        f' or increase(http_requests_total{{status=~"5.."}}[1m]))'
-    )
-    """PromQL: failures in each minute."""
-    total: str = f"sum by ({_BY}) (increase(http_requests_total[1m]))"
-    """PromQL: requests in each minute, with the same labels."""
+    errors: str = failed("$window")
+    """PromQL: failures within `$window`."""
+    total: str = counted("increase", "$window")
+    """PromQL: requests within `$window`, with the same labels."""
     window_s: float = Field(default=300.0, ge=60)
     """What counts as now."""
     baseline_s: float = Field(default=3600.0, ge=600)
@@ -44,15 +40,20 @@ class Settings(Base):
     """By how much the share must have risen (0.02: two in a hundred requests more)."""
     chance: float = Field(default=1e-6, gt=0, lt=1)
     """How seldom chance may do the same."""
+    unknown: float = Field(default=0.25, gt=0, le=0.5)
+    """The share taken for usual where fewer than `min_requests` came before."""
 
 
 def look(settings: Settings, server: Prometheus, now_s: float) -> Iterator[Finding]:
-    """A finding for every series of `total`. Two queries."""
-    begin_s = now_s - settings.baseline_s - settings.window_s
-    totals = server.over(settings.total, begin_s, now_s, _STEP_S)
+    """A finding for every series of `total`. Two queries, one point for each `window_s`: whole windows, so that it
+    does not matter how often targets are scraped."""
+    window = f"{settings.window_s:.0f}s"
+    begin_s = now_s - round(settings.baseline_s / settings.window_s) * settings.window_s
+    totals = server.over(settings.total.replace("$window", window), begin_s, now_s, settings.window_s)
     if not totals:
         return
-    errors = {series_id(s.labels): s for s in server.over(settings.errors, begin_s, now_s, _STEP_S)}
+    found = server.over(settings.errors.replace("$window", window), begin_s, now_s, settings.window_s)
+    errors = {series_id(series.labels): series for series in found}
     for total in totals:
         yield _judged(settings, total, errors.get(series_id(total.labels)), now_s)
 
@@ -60,30 +61,33 @@ def look(settings: Settings, server: Prometheus, now_s: float) -> Iterator[Findi
 def _judged(settings: Settings, total: Series, errors: Series | None, now_s: float) -> Finding:
     edge_s = now_s - settings.window_s
     requests = sum(total.between(edge_s, now_s))
-    failed = sum(errors.between(edge_s, now_s)) if errors else 0.0
-    if requests < settings.min_requests or not failed:
+    hits = sum(errors.between(edge_s, now_s)) if errors else 0.0
+    if requests < settings.min_requests:
         return Finding(labels=total.labels, bad=False)
-    share, before, usual = failed / requests, *_past(settings, total, errors, edge_s)
+    share, known = hits / requests, sum(total.between(0, edge_s)) >= settings.min_requests
+    before, usual = _past(settings, total, errors, edge_s) if known else (settings.unknown, settings.unknown)
     bad = (
         share >= before + settings.min_increase
         and share >= 2 * before
-        and chance_of_at_least(failed, requests, max(usual, before, 1e-4)) < settings.chance
+        and chance_of_at_least(hits, requests, max(usual, before, 1e-4)) < settings.chance
     )
-    why = (f"{share:.1%} of {requests:.0f} requests failed in the last {settings.window_s / 60:.0f} min; "
-           f"{before:.2%} in the {settings.baseline_s / 60:.0f} min before")  # fmt: skip
+    past = (
+        f"{before:.2%} in the {settings.baseline_s / 60:.0f} min before" if known else "too few came before to compare"
+    )
+    why = f"{share:.1%} of {requests:.0f} requests failed in the last {settings.window_s / 60:.0f} min; {past}"
     return Finding(labels=total.labels, bad=bad, why=why)
 
 
 def _past(settings: Settings, total: Series, errors: Series | None, edge_s: float) -> tuple[float, float]:
     """The share of failures in the baseline, and what its worst windows had."""
     past = total.between(edge_s - settings.baseline_s, edge_s)
-    failed = dict(errors.points) if errors else {}
+    hits = dict(errors.points) if errors else {}
     windows: dict[int, list[float]] = {}
     for at_s, requests in total.points:
         if edge_s - settings.baseline_s < at_s <= edge_s:
             window = windows.setdefault(int((edge_s - at_s) // settings.window_s), [0.0, 0.0])
-            window[0] += failed.get(at_s, 0.0)
+            window[0] += hits.get(at_s, 0.0)
             window[1] += requests
-    all_failed = sum(window[0] for window in windows.values())
-    shares = [hit / all_ for hit, all_ in windows.values() if all_ >= settings.min_requests / 4]
-    return all_failed / sum(past) if sum(past) else 0.0, quantile(shares, 0.95) if shares else 0.0
+    all_hits = sum(window[0] for window in windows.values())
+    shares = [bad / all_ for bad, all_ in windows.values() if all_ >= settings.min_requests / 4]
+    return all_hits / sum(past) if sum(past) else 0.0, quantile(shares, 0.95) if shares else 0.0

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from nightshift.monitors.prometheus.client import Prometheus, Series
 from nightshift.monitors.prometheus.detectors.base import Base
+from nightshift.monitors.prometheus.detectors.families import quantile
 from nightshift.monitors.prometheus.episodes import Finding
 from nightshift.monitors.prometheus.robust import median, spread
 
@@ -18,11 +19,8 @@ _STEP_S = 60.0
 class Settings(Base):
     """Steps in latency."""
 
-    latency: str = (
-        "histogram_quantile(0.95, sum by (le, service, job, namespace)"
-        " (rate(http_request_duration_seconds_bucket[5m])))"
-    )
-    """PromQL: seconds."""
+    latency: str = quantile(0.95, "$window", 20)
+    """PromQL: seconds; by default p95 wherever `$window` had at least 20 requests."""
     window_s: float = Field(default=300.0, ge=60)
     """What counts as now."""
     baseline_s: float = Field(default=7200.0, ge=600)
@@ -40,7 +38,8 @@ class Settings(Base):
 def look(settings: Settings, server: Prometheus, now_s: float) -> Iterator[Finding]:
     """A finding for every series. One query."""
     begin_s = now_s - settings.baseline_s - settings.window_s
-    for series in server.over(settings.latency, begin_s, now_s, _STEP_S):
+    expr = settings.latency.replace("$window", f"{settings.window_s:.0f}s")
+    for series in server.over(expr, begin_s, now_s, _STEP_S):
         yield _judged(settings, series, now_s)
 
 

@@ -1,31 +1,34 @@
 """Memory that only grows: when will it reach its limit?
 
 Garbage collectors draw saws, so the line is laid through the lows (the minimum of each of `pieces` parts of the time),
-by Theil and Sen; it counts when the lower end of the slope's confidence is positive. A fall by half is a restart: what
-was before it says nothing.
+by Theil and Sen; it counts when the lower end of the slope's confidence is positive. Lows that fall by half are a
+restart: what was before says nothing. Memory that stood as high at this time yesterday and did not reach its limit then
+breathes with the day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
 from nightshift.daemon.model import Severity
 from nightshift.monitors.prometheus.client import Prometheus, Series
-from nightshift.monitors.prometheus.detectors.base import Base
+from nightshift.monitors.prometheus.detectors.base import BY_CONTAINER, Base
 from nightshift.monitors.prometheus.episodes import Finding
-from nightshift.monitors.prometheus.robust import theil_sen
+from nightshift.monitors.prometheus.robust import median, theil_sen
 from nightshift.monitors.rules import series_id
 
 TITLE = "memory leaks"
 _POINTS = 144
+_DAY_S = 86_400.0
 
 
 class Settings(Base):
     """Memory leaks."""
 
     severity: Severity = Severity.ERROR
+    service_labels: tuple[str, ...] = BY_CONTAINER
     memory: str = 'container_memory_working_set_bytes{container!="", container!="POD"}'
     """PromQL: bytes in use."""
     limit: str = 'container_spec_memory_limit_bytes{container!="", container!="POD"} > 0'
@@ -41,40 +44,63 @@ class Settings(Base):
 
 
 def look(settings: Settings, server: Prometheus, now_s: float) -> Iterator[Finding]:
-    """A finding for every series that has a limit. Two queries."""
+    """A finding for every series that has a limit. Two queries, one more when something seems to leak."""
     limits = {series_id(sample.labels): sample.value for sample in server.now(settings.limit, now_s)}
     if not limits:
         return
     step_s = settings.baseline_s / _POINTS
+    yesterday: dict[str, Series] | None = None
     for series in server.over(settings.memory, now_s - settings.baseline_s, now_s, step_s):
-        if limit := limits.get(series_id(series.labels), 0.0):
-            yield judged(settings, series, limit, now_s)
+        limit = limits.get(series_id(series.labels), 0.0)
+        if limit <= 0 or not series.points:
+            continue
+        found = judged(settings, series, limit, now_s)
+        if found.bad and yesterday is None:
+            yesterday = _day_before(settings, server, now_s)
+        if found.bad and yesterday and _breathes(series, yesterday.get(series_id(series.labels)), limit, now_s):
+            found = Finding(labels=series.labels, bad=False, why="as high at this time yesterday, and fell again")
+        yield found
 
 
 def judged(settings: Settings, series: Series, limit: float, now_s: float) -> Finding:
     """One series."""
-    points = _since_restart(series)
-    lows = _lows(points, settings.baseline_s / settings.pieces)
+    lows = _since_restart(_lows(series.points, settings.baseline_s / settings.pieces))
     trend = theil_sen(lows) if len(lows) >= settings.pieces // 2 else None
-    if trend is None or trend.low <= 0:
+    if trend is None:
         return Finding(labels=series.labels, bad=False)
-    grown = trend.slope * (points[-1][0] - points[0][0])
+    now, over_s = series.points[-1][1], lows[-1][0] - lows[0][0]
+    why = f"{_mb(now)} of {_mb(limit)}, growing by {_mb(trend.slope * 3600)} an hour for {_hours(over_s)}"
+    if trend.low <= 0:
+        return Finding(labels=series.labels, bad=False, why=why)
     left_s = (limit - trend.last) / trend.slope - (now_s - lows[-1][0])
-    bad = grown >= settings.min_growth * limit and left_s <= settings.horizon_s
-    why = (f"out of memory in {_hours(left_s)}: {_mb(points[-1][1])} of {_mb(limit)}, growing by "
-           f"{_mb(trend.slope * 3600)} an hour for {_hours(points[-1][0] - points[0][0])}")  # fmt: skip
-    return Finding(labels=series.labels, bad=bad, why=why)
+    bad = trend.slope * over_s >= settings.min_growth * limit and left_s <= settings.horizon_s
+    return Finding(labels=series.labels, bad=bad, why=f"out of memory in {_hours(left_s)}: {why}")
 
 
-def _since_restart(series: Series) -> list[tuple[float, float]]:
-    points = list(series.points)
-    for at in range(len(points) - 1, 0, -1):
-        if points[at][1] < points[at - 1][1] / 2:
-            return points[at:]
-    return points
+def _day_before(settings: Settings, server: Prometheus, now_s: float) -> dict[str, Series]:
+    begin_s = now_s - _DAY_S
+    found = server.over(settings.memory, begin_s - 1200, begin_s + min(settings.horizon_s, _DAY_S - 3600), 600)
+    return {series_id(series.labels): series for series in found}
 
 
-def _lows(points: list[tuple[float, float]], piece_s: float) -> list[tuple[float, float]]:
+def _breathes(series: Series, before: Series | None, limit: float, now_s: float) -> bool:
+    """Whether yesterday it stood (nearly) as high and came down by itself."""
+    then = before.between(0, now_s - _DAY_S) if before else []
+    later = before.between(now_s - _DAY_S, now_s) if before else []
+    level = series.between(now_s - 1200, now_s)
+    if not then or not later or not level:
+        return False
+    return median(then) >= 0.9 * median(level) and max(later) < 0.9 * limit
+
+
+def _since_restart(lows: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    for at in range(len(lows) - 1, 0, -1):
+        if lows[at][1] < lows[at - 1][1] / 2:
+            return lows[at:]
+    return lows
+
+
+def _lows(points: Sequence[tuple[float, float]], piece_s: float) -> list[tuple[float, float]]:
     lows: dict[int, tuple[float, float]] = {}
     for at_s, value in points:
         piece = int(at_s // piece_s)

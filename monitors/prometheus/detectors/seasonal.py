@@ -2,7 +2,7 @@
 
 The value now is compared with the same hour of earlier weeks, or of earlier days as long as there are no weeks, by
 median and median absolute deviation: a seasonal-median baseline, as robust as it is simple; one week with an outage
-does not move it.
+does not move it. Days differ more than weeks do (Sundays), so a value that one of the days had too is not unusual.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import Field
 
 from nightshift.monitors.prometheus.client import Prometheus, Series
 from nightshift.monitors.prometheus.detectors.base import Base
+from nightshift.monitors.prometheus.detectors.families import counted
 from nightshift.monitors.prometheus.episodes import Finding
 from nightshift.monitors.prometheus.robust import median, spread
 from nightshift.monitors.rules import series_id
@@ -26,7 +27,7 @@ class Settings(Base):
     """Seasonal anomalies."""
 
     for_s: float = Field(default=600.0, ge=0)
-    series: str = "sum by (service, job, namespace) (rate(http_requests_total[5m]))"
+    series: str = counted("rate", "5m")
     """PromQL: what is compared."""
     weeks: int = Field(default=4, ge=2, le=12)
     """How many weeks back."""
@@ -52,13 +53,13 @@ def look(settings: Settings, server: Prometheus, now_s: float) -> Iterator[Findi
     seasons = _seasons(settings, server, [now_s - n * _WEEK_S for n in range(1, settings.weeks + 1)])
     daily: dict[str, list[list[float]]] | None = None
     for series in present:
-        past = seasons.get(series_id(series.labels), [])
+        past, weekly = seasons.get(series_id(series.labels), []), True
         if len(past) < 2:
             if daily is None:
                 daily = _seasons(settings, server, [now_s - n * _DAY_S for n in range(1, settings.days + 1)])
             past = daily.get(series_id(series.labels), [])
-            past = past if len(past) >= 3 else []
-        yield _judged(settings, series, past)
+            past, weekly = past if len(past) >= 3 else [], False
+        yield _judged(settings, series, past, weekly)
 
 
 def _seasons(settings: Settings, server: Prometheus, moments: list[float]) -> dict[str, list[list[float]]]:
@@ -71,7 +72,7 @@ def _seasons(settings: Settings, server: Prometheus, moments: list[float]) -> di
     return found
 
 
-def _judged(settings: Settings, series: Series, past: list[list[float]]) -> Finding:
+def _judged(settings: Settings, series: Series, past: list[list[float]], weekly: bool) -> Finding:
     values = [value for season in past for value in season]
     if not values or not series.points:
         return Finding(labels=series.labels, bad=False)
@@ -83,5 +84,7 @@ def _judged(settings: Settings, series: Series, past: list[list[float]]) -> Find
     bad = wanted and max(now, usual) >= settings.min_value and abs(away) > max(
         settings.sigmas * noise, settings.min_ratio * usual
     )  # fmt: skip
-    why = f"{now:.3g} now; {usual:.3g} ± {noise:.2g} at this time of {len(past)} earlier {'weeks or days'}"
+    bad = bad and (weekly or not min(levels) <= now <= max(levels))
+    earlier = f"{len(past)} earlier {'weeks' if weekly else 'days'}"
+    why = f"{now:.3g} requests a second now; {usual:.3g} ± {noise:.2g} at this time of {earlier}"
     return Finding(labels=series.labels, bad=bad, why=why)

@@ -1,6 +1,7 @@
 """The statistics of the detectors, against plain definitions and on noise."""
 
 import math
+from dataclasses import replace
 from itertools import combinations
 from random import Random
 
@@ -105,7 +106,78 @@ def test_an_episode_begins_after_a_while_and_ends_after_a_while():
         episodes, signals = advance(MANNER, load_episodes(dump_episodes(episodes)), findings, minute * 60_000 + 1)
         told += [(minute, s.resolved, s.service) for s in signals]
     assert told == [(1, False, "a"), (6, True, "a")]
-    assert episodes == {}
+    assert advance(MANNER, episodes, [], 7 * 3_600_000) == ({}, []), "what was over is forgotten after hours"
+
+
+def test_what_comes_and_goes_is_told_ever_less_often():
+    """Ten hours of ten minutes bad, ten minutes fine."""
+    episodes, told = {}, []
+    for minute in range(600):
+        findings = bad("a") if minute // 10 % 2 else [Finding(labels={"job": "a"}, bad=False, why="3 now")]
+        episodes, signals = advance(MANNER, load_episodes(dump_episodes(episodes)), findings, minute * 60_000 + 1)
+        told += [(minute, s.resolved, s.message) for s in signals]
+    assert [resolved for _, resolved, _ in told] == [n % 2 == 1 for n in range(len(told))]
+    assert len(told) <= 10 and told[1][2] == "bad: back to normal: 3 now"
+
+
+@given(st.lists(st.sampled_from("bf."), min_size=60, max_size=400))
+def test_whatever_comes_and_goes_signals_take_turns_and_are_few(rounds):
+    episodes, told = {}, []
+    for minute, what in enumerate(rounds):
+        findings = {"b": bad("a"), "f": [Finding(labels={"job": "a"}, bad=False)], ".": []}[what]
+        episodes, signals = advance(MANNER, load_episodes(dump_episodes(episodes)), findings, minute * 60_000 + 1)
+        told += [s.resolved for s in signals]
+    assert told == [n % 2 == 1 for n in range(len(told))]
+    assert len(told) <= 10 + 2 * len(rounds) / 33  # fine for 2, 4, 8, 16, then always 32 minutes
+
+
+def test_nobody_says_normal_of_what_is_not_measured():
+    manner = replace(MANNER, for_s=0, clear_s=0)
+    episodes, [fired] = advance(manner, {}, bad("a"), 1)
+    _, [ended] = advance(manner, episodes, [], 2)
+    assert ended.resolved and "neither bad nor good" in ended.message and "normal" not in ended.message
+    assert ended.key == fired.key.replace(":firing", ":resolved")
+
+
+@pytest.mark.parametrize(
+    ("labels", "service"),
+    [({"job": "kubelet", "container": "shop"}, "shop"), ({"job": "j", "service": "s"}, "s"), ({"job": "j"}, "j"),
+     ({"pod": "p"}, "unknown"), ({"service": "kubelet", "job": "ledger"}, "ledger")],
+)  # fmt: skip
+def test_a_label_that_names_a_known_service_comes_first(labels, service):
+    manner = replace(
+        MANNER, for_s=0, service_labels=("service", "container", "job"), services=frozenset({"shop", "ledger"})
+    )
+    _, [signal] = advance(manner, {}, [Finding(labels=labels, bad=True, why="7")], 1)
+    assert signal.service == service
+
+
+def test_a_checkpoint_of_an_earlier_form_is_read():
+    [episode] = load_episodes('{"k": [{"job": "a"}, 1, 2, 0]}').values()
+    assert (episode.firing_ms, episode.over_ms) == (2, 0)
+
+
+def test_a_service_without_a_past_is_judged_by_what_may_be_expected_at_worst():
+    def judged(share):
+        total = Series(labels={}, points=[(300.0, 200.0)])
+        return error_rate._judged(error_rate.Settings(), total, Series(labels={}, points=[(300.0, 200 * share)]), 300.0)
+
+    assert not judged(0.2).bad and judged(0.9).bad and "too few came before" in judged(0.9).why
+
+
+@given(st.lists(st.floats(0, 0.05), min_size=65, max_size=65), st.randoms(use_true_random=False))
+def test_the_order_of_the_past_does_not_matter(shares, random):
+    """A permutation of whole windows of the same failures is judged the same."""
+    windows = [(share, 100.0) for share in shares[:13]]
+
+    def judged(order):
+        total = Series(labels={}, points=[(300.0 * n, all_) for n, (_, all_) in enumerate(order)])
+        failed = Series(labels={}, points=[(300.0 * n, share * all_) for n, (share, all_) in enumerate(order)])
+        return error_rate._judged(error_rate.Settings(), total, failed, 3600.0)
+
+    past = windows[:12]
+    random.shuffle(past)
+    assert judged(past + windows[12:]).bad == judged(windows).bad
 
 
 def test_what_is_bad_for_a_moment_is_never_said():
