@@ -1,8 +1,13 @@
-"""The endpoint SDKs speak to: who may, how much, and what of an envelope is a failure."""
+"""The endpoint SDKs speak to: who may, how much, and what of an envelope is a failure.
+
+Keys of browser and mobile applications are public, so whoever shows one may still be hostile: what one call can cost in
+memory and time is bounded before it is read.
+"""
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -39,6 +44,7 @@ class Endpoint:
         self._settings, self._clock = settings, clock
         self._projects: Mapping[str, Project] = {project.id: project for project in settings.projects}
         self._taken: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
         for project in settings.projects:
             register_secret(project.key.get_secret_value())
 
@@ -51,22 +57,19 @@ class Endpoint:
         project = self._projects.get(found[1]) if found else None
         if found is None or project is None:
             raise Refused("sentry: no such project; it is the last part of the DSN")
-        body = unpack(call.body, call.headers.get("content-encoding", ""), UNPACKED_LIMIT)
-        header, items = envelope.parse(body) if found[2] == "envelope" else ({}, [("event", body)])
-        _admit(project, call, header)
+        header, items = _opened(project, call, enveloped=found[2] == "envelope")
         if wait_s := self._over(project, sum(kind == "event" for kind, _ in items)):
             return _later(wait_s, allowed)
         signals = list(self._signals(project, header, items))
-        name = str(header.get("event_id") or (signals[0].key.rpartition(":")[2] if signals else ""))
-        return Receipt(signals=signals, body={"id": name[:64]}, headers=allowed)
+        name = signals[0].key.rpartition(":")[2] if signals else event_id(header)
+        return Receipt(signals=signals, body={"id": name} if name else {}, headers=allowed)
 
     def _signals(self, project: Project, header: Mapping[str, Any], items: list[envelope.Item]) -> Iterator[Signal]:
         for kind, payload in items:
             if kind != "event":
                 continue
             event = envelope.read_object(payload, "event")
-            id_ = str(event.get("event_id") or header.get("event_id") or "").replace("-", "").lower()
-            id_ = id_ if _ID.match(id_) else sha256(payload).hexdigest()[:32]
+            id_ = event_id(event) or event_id(header) or sha256(payload).hexdigest()[:32]
             signal = signal_of(event, project=project.id, service=project.service, event_id=id_,
                                now_ms=self._clock.now_ms())  # fmt: skip
             if signal is not None:
@@ -75,11 +78,12 @@ class Endpoint:
     def _over(self, project: Project, events: int) -> int:
         """Seconds to wait when a project's events of this minute are used up; 0: take it."""
         now_ms = self._clock.now_ms()
-        minute, count = self._taken.get(project.id, (0, 0))
-        minute, count = (now_ms // _MINUTE_MS, 0) if minute != now_ms // _MINUTE_MS else (minute, count)
-        if events and count + events > self._settings.events_per_minute:
-            return max(1, 60 - now_ms % _MINUTE_MS // 1000)
-        self._taken[project.id] = (minute, count + events)
+        with self._lock:
+            minute, count = self._taken.get(project.id, (0, 0))
+            minute, count = (now_ms // _MINUTE_MS, 0) if minute != now_ms // _MINUTE_MS else (minute, count)
+            if events and count + events > self._settings.events_per_minute:
+                return max(1, 60 - now_ms % _MINUTE_MS // 1000)
+            self._taken[project.id] = (minute, count + events)
         return 0
 
     def _cors(self, call: Call) -> dict[str, str]:
@@ -94,10 +98,35 @@ class Endpoint:
         }  # fmt: skip
 
 
-def _admit(project: Project, call: Call, header: Mapping[str, Any]) -> None:
-    """Raises Refused unless the caller knows the project's key."""
-    shown = _KEY.search(call.headers.get("x-sentry-auth", "")) or _KEY.search(call.headers.get("authorization", ""))
-    key = shown[1] if shown else call.query.get("sentry_key", "") or _dsn_key(header.get("dsn"))
+def event_id(named: Mapping[str, Any]) -> str:
+    """The id an event or an envelope's header carries: 32 hex digits, '' without a valid one."""
+    id_ = named.get("event_id")
+    id_ = id_.replace("-", "").lower() if isinstance(id_, str) else ""
+    return id_ if _ID.match(id_) else ""
+
+
+def _opened(project: Project, call: Call, *, enveloped: bool) -> tuple[Mapping[str, Any], list[envelope.Item]]:
+    """The envelope's header and items. A shown key is looked at before anything is unpacked."""
+    shown = _shown(call)
+    if shown or not enveloped:
+        _admit(project, shown)
+    body = unpack(call.body, call.headers.get("content-encoding", ""), UNPACKED_LIMIT)
+    if not enveloped:
+        return {}, [("event", body)]
+    header, start = envelope.read_header(body)
+    if not shown:
+        _admit(project, _dsn_key(header.get("dsn")))
+    return header, list(envelope.items(body, start))
+
+
+def _shown(call: Call) -> str:
+    """The key in a call's headers or query."""
+    found = _KEY.search(call.headers.get("x-sentry-auth", "")) or _KEY.search(call.headers.get("authorization", ""))
+    return found[1] if found else call.query.get("sentry_key", "")
+
+
+def _admit(project: Project, key: str) -> None:
+    """Raises Refused unless it is the project's key."""
     if not doors.same(key, project.key):
         raise Refused("sentry: the key is wrong or missing; it is the user part of the DSN")
 

@@ -1,7 +1,9 @@
 """A frame's local variables as Python text.
 
 SDKs for Python send `repr` strings, numbers and text alike, nested in lists and objects; others send JSON. What was cut
-on the way (the event's `_meta` says what) is marked with `...`, so that nobody takes it for the whole value.
+on the way is marked with `...`, so that nobody takes it for the whole value. The event's `_meta` says what was, but not
+all: Python's SDK makes JSON of variables before it keeps a `_meta`, and cuts every list and object to ten entries, so
+one with ten is taken for cut. Lists, tuples and sets all arrive as lists.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 MAX_LOCALS, MAX_CHARS, _DEPTH = 50, 2000, 6
+MAX_KEY, _BREADTH, _SHOWN = 200, 10, 200
 CUT = "..."
 
 
@@ -22,9 +25,11 @@ def locals_of(frame: Mapping[str, Any], meta: object, *, python: bool) -> tuple[
         return ()
     marks = _below(meta, "vars")
     named = list(found.items())[:MAX_LOCALS]
-    return tuple(
-        (str(name)[:100], text(value, _below(marks, name), python=python)[:MAX_CHARS]) for name, value in named
-    )
+    return tuple((name[:100], _capped(text(value, _below(marks, name), python=python))) for name, value in named)
+
+
+def _capped(value: str) -> str:
+    return value if len(value) <= MAX_CHARS else value[: MAX_CHARS - len(CUT)] + CUT
 
 
 def text(value: object, meta: object = None, *, python: bool, depth: int = 0) -> str:
@@ -34,15 +39,20 @@ def text(value: object, meta: object = None, *, python: bool, depth: int = 0) ->
     if isinstance(value, str):
         return value if python else repr(value)
     if isinstance(value, list):
-        inner = (text(v, _below(meta, str(n)), python=python, depth=depth + 1) for n, v in enumerate(value[:200]))
-        return f"[{', '.join(inner)}{', ' + CUT if len(value) > 200 else ''}]"
+        inner = [text(v, _below(meta, str(n)), python=python, depth=depth + 1) for n, v in enumerate(value[:_SHOWN])]
+        return f"[{', '.join(inner + _rest(len(value), python=python))}]"
     if isinstance(value, dict):
-        inner = (
-            f"{key(k)}: {text(v, _below(meta, k), python=python, depth=depth + 1)}"
-            for k, v in list(value.items())[:200]
-        )
-        return "{" + ", ".join(inner) + (f", {CUT}" if len(value) > 200 else "") + "}"
+        inner = [
+            f"{key(k) if len(k) <= MAX_KEY else CUT}: {text(v, _below(meta, k), python=python, depth=depth + 1)}"
+            for k, v in list(value.items())[:_SHOWN]
+        ]
+        return "{" + ", ".join(inner + _rest(len(value), python=python)) + "}"
     return repr(value)
+
+
+def _rest(count: int, *, python: bool) -> list[str]:
+    """What stands for entries that are missing, or may be."""
+    return [CUT] if count > _SHOWN or (python and count == _BREADTH) else []
 
 
 @lru_cache(maxsize=4096)

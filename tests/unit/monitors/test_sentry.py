@@ -30,7 +30,7 @@ EVENT = {
 
 @pytest.fixture
 def clock():
-    return ManualClock(now_ms=1_800_000_000_000)
+    return ManualClock(now_ms=1_767_400_000_000)
 
 
 @pytest.fixture
@@ -87,9 +87,19 @@ def test_what_is_no_event_is_taken_politely(endpoint, kind):
     assert receipt.status == 200 and not receipt.signals and receipt.body == {"id": ID}
 
 
-@pytest.mark.parametrize("change", [{"level": "warning"}, {"level": "info"}, {"exception": None}])
+@pytest.mark.parametrize("change", [{}, {"message": "fine", "level": "warning"}, {"message": "fine", "level": "info"}])
 def test_what_is_no_failure_is_left(endpoint, change):
-    assert endpoint.read(call(packed(("event", {**EVENT, **change})))).signals == []
+    assert endpoint.read(call(packed(("event", {**EVENT, "exception": None, **change})))).signals == []
+
+
+@pytest.mark.parametrize(
+    ("level", "severity"),
+    [("fatal", "critical"), ("error", "error"), ("warning", "warning"), ("info", "info"), ("loud", "error"),
+     (None, "error")],
+)  # fmt: skip
+def test_an_exception_is_a_crash_of_its_level(endpoint, level, severity):
+    [signal] = endpoint.read(call(packed(("event", {**EVENT, "level": level})))).signals
+    assert (signal.severity, signal.kind) == (severity, "crash")
 
 
 @pytest.mark.parametrize(
@@ -231,5 +241,5 @@ def test_any_bytes_are_read_or_refused(body, encoding):
 @given(st.binary(max_size=300))
 def test_any_envelope_is_parsed_or_refused(body):
     with contextlib.suppress(ValueError):
-        _, items = envelope.parse(b"{}\n" + body)
-        assert sum(len(payload) for _, payload in items) <= len(body)
+        _, start = envelope.read_header(b"{}\n" + body)
+        assert sum(len(payload) for _, payload in envelope.items(b"{}\n" + body, start)) <= len(body)

@@ -1,0 +1,162 @@
+"""The exceptions of an event, named as their language prints them: SDKs take names apart differently than traces do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nightshift.daemon.kit.frames import in_app
+from nightshift.daemon.model import Frame
+from nightshift.monitors.logs.traceback import Raised, cap_frames
+from nightshift.monitors.sentry.recorded import locals_of
+
+MAX_VALUES, MESSAGE_CHARS = 50, 4000
+_MAX_FRAMES = 500
+_QUALIFIED = frozenset(("python", "java"))
+_CAUSES = frozenset(("cause", "__cause__", "__context__", "InnerException"))
+_NET_NAME = re.compile(r"([^\s(]+)(?:\(|$)")
+
+
+@dataclass(kw_only=True)
+class Thrown(Raised):
+    """One exception; columns stand beside the frames (0: unknown)."""
+
+    columns: list[int] = field(default_factory=list)
+
+
+def thrown(event: Mapping[str, Any], platform: str) -> list[Thrown]:
+    """Causes first, then what was raised, then the members of a group."""
+    values = _values(event.get("exception"))[:MAX_VALUES]
+    meta = _values(obj(event.get("_meta")).get("exception"), meta=True)
+    groups, found = _groups(values), []
+    for number, value in enumerate(values):
+        mechanism = obj(value.get("mechanism"))
+        if mechanism.get("type") == "suppressed":
+            continue
+        one = _one(value, meta[number] if number < len(meta) else {}, platform)
+        one.member = _member(mechanism, groups)
+        if not one.empty():
+            found.append(one)
+    return sorted(found, key=lambda one: one.member)
+
+
+def obj(value: object) -> dict[str, Any]:
+    """An object as it is, anything else as an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _one(value: Mapping[str, Any], meta: Mapping[str, Any], platform: str) -> Thrown:
+    found = obj(value.get("stacktrace")).get("frames")
+    marks = obj(obj(meta.get("stacktrace")).get("frames"))
+    frames = [frame for frame in found if isinstance(frame, dict)] if isinstance(found, list) else []
+    numbered = list(enumerate(frames))[-_MAX_FRAMES:]
+    made = Thrown(exception=_type(value, platform), message=str(value.get("value") or "")[:MESSAGE_CHARS])
+    made.frames = list(cap_frames(_frame(frame, marks.get(str(number)), platform) for number, frame in numbered))
+    if len(made.frames) == len(numbered):
+        made.columns = [_positive(frame.get("colno")) for _, frame in numbered]
+    return made
+
+
+def _frame(frame: Mapping[str, Any], meta: object, platform: str) -> Frame:
+    path = _path(frame, platform)
+    own = in_app(path) and frame.get("in_app") is not False
+    return Frame(
+        path=path, line=_positive(frame.get("lineno")), function=_function(frame, platform),
+        code=str(frame.get("context_line") or "").strip()[:500],
+        locals=locals_of(frame, meta, python=platform == "python") if own else (),
+    )  # fmt: skip
+
+
+def _positive(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**9 else 0
+
+
+def _path(frame: Mapping[str, Any], platform: str) -> str:
+    if platform == "java":
+        return str(frame.get("filename") or "")[:1000]
+    path = str(frame.get("abs_path") or frame.get("filename") or frame.get("module") or "")[:1000]
+    return path.removeprefix("file://").removeprefix("app:///")
+
+
+def _type(value: Mapping[str, Any], platform: str) -> str:
+    """Elsewhere the type is whole, and `module` an assembly or a namespace that is part of it already."""
+    kind, module = str(value.get("type") or "")[:300], str(value.get("module") or "")[:300]
+    dotted = platform in _QUALIFIED and kind and module and module not in ("builtins", "__main__")
+    return f"{module}.{kind}"[:300] if dotted else kind
+
+
+# ---------------------------------------------------------------- names of functions
+
+
+def _function(frame: Mapping[str, Any], platform: str) -> str:
+    name, module = str(frame.get("function") or "")[:300], str(frame.get("module") or "")[:300]
+    named = _NAMES.get(platform)
+    return (named(name, module) if named else name).replace("\n", " ")[:300]
+
+
+def _python(name: str, module: str) -> str:  # noqa: ARG001 - one shape for all
+    """SDKs send qualified names, tracebacks show the last part: `Cart.total`, `total.<locals>.<lambda>`."""
+    return f"<{name.rpartition('<')[2]}" if name.endswith(">") else name.rpartition(".")[2]
+
+
+def _dotted(name: str, module: str) -> str:
+    return f"{module}.{name}" if module and name else name
+
+
+def _node(name: str, module: str) -> str:  # noqa: ARG001 - one shape for all
+    """SDKs write `?` for what V8 calls anonymous or does not name."""
+    return "" if name in ("?", "<anonymous>") else re.sub(r"\?$", "<anonymous>", name)
+
+
+def _net(name: str, module: str) -> str:
+    """`Price`, or what the SDK calls enhanced: `decimal Acme.Shop.Cart.Price(string sku)`."""
+    found = _NET_NAME.search(name.partition("(")[0].rpartition(" ")[2] or name)
+    short = found[1] if found else name
+    return short if "." in short.strip(".") or not module else f"{module}.{short}"
+
+
+def _ruby(name: str, module: str) -> str:
+    return f"{module}#{name}" if module and name else name
+
+
+def _php(name: str, module: str) -> str:  # noqa: ARG001 - one shape for all
+    return name.replace("::", "->")
+
+
+_NAMES = {
+    "python": _python, "java": _dotted, "go": _dotted, "node": _node, "javascript": _node, "csharp": _net,
+    "ruby": _ruby, "php": _php,
+}  # fmt: skip
+
+
+# ---------------------------------------------------------------- how exceptions belong together
+
+
+def _values(found: object, *, meta: bool = False) -> list[dict[str, Any]]:
+    """SDKs send `{values: [...]}`, some a list, old ones one object; `_meta` numbers its values."""
+    if isinstance(found, dict):
+        inner = found.get("values", None if meta else [found] if found.get("type") or found.get("value") else [])
+        if meta and isinstance(inner, dict):
+            return [obj(inner.get(str(n))) for n in range(MAX_VALUES)]
+        found = inner
+    return [value for value in found if isinstance(value, dict)] if isinstance(found, list) else []
+
+
+def _groups(values: list[dict[str, Any]]) -> frozenset[int]:
+    mechanisms = (obj(value.get("mechanism")) for value in values)
+    return frozenset(
+        m["exception_id"] for m in mechanisms if m.get("is_exception_group") and _number(m.get("exception_id"))
+    )
+
+
+def _member(mechanism: Mapping[str, Any], groups: frozenset[int]) -> int:
+    parent, own = mechanism.get("parent_id"), mechanism.get("exception_id")
+    if mechanism.get("source") in _CAUSES or not _number(parent) or not isinstance(own, int) or not _number(own):
+        return 0
+    return own if parent in groups else 0
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
