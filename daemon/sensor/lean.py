@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,10 +55,18 @@ class Plan:
 
 def main() -> int:
     """Read the settings from the descriptor named on the command line, then run."""
+    _without_openssl()
     with os.fdopen(int(sys.argv[1]), "rb") as file:
         given = json.load(file)
     configure()
     return run(plan_of(given))
+
+
+def _without_openssl() -> None:
+    """Checksums by Python's own code, as `hashlib` does where it was built so: OpenSSL takes four megabytes. TLS brings
+    it along where the daemon is called by https."""
+    if any(find_spec(name) for name in ("_sha256", "_sha2")):
+        sys.modules["_hashlib"] = None  # type: ignore[assignment]
 
 
 def plan_of(given: dict[str, Any]) -> Plan:

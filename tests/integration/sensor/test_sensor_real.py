@@ -219,7 +219,7 @@ def imported(log):
     return [{line.rpartition("|")[2].strip() for line in life.splitlines() if line.count("|") == 2} for life in lives]
 
 
-PURE = ("typer", "asyncio", "pydantic", "yaml", "subprocess", "http.client", "ssl", "watchdog")
+PURE = ("typer", "asyncio", "pydantic", "yaml", "subprocess", "http.client", "ssl", "watchdog", "_hashlib")
 NEVER = ("dbos", "sqlalchemy", "alembic", "fastapi", "starlette", "uvicorn", "kubernetes", "docker",
          "prometheus_api_client", "pandas", "nightshift.daemon.store", "nightshift.daemon.missions.engine", "nightshift.daemon.intake.intake", "nightshift.daemon.web")  # fmt: skip
 
