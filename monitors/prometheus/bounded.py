@@ -31,13 +31,24 @@ class _Session(requests.Session):
 
 def _read(answer: requests.Response, deadline_s: float) -> bytes:
     body = bytearray()
-    for piece in answer.iter_content(1 << 16):
+    # `iter_content` would wait until a whole piece is there; `read1` returns what there is.
+    while piece := _piece(answer):
         body += piece
         if len(body) > MAX_BYTES:
             raise TooLong(f"the answer has more than {MAX_BYTES >> 20} MiB: sum, or choose by labels")
         if time.monotonic() > deadline_s:
             raise requests.Timeout("the answer did not end in time")
     return bytes(body)
+
+
+def _piece(answer: requests.Response) -> bytes:
+    from urllib3.exceptions import HTTPError
+
+    try:
+        piece: bytes = answer.raw.read1(1 << 16, decode_content=True)
+    except (HTTPError, OSError) as error:
+        raise requests.ConnectionError(f"the answer broke off: {error}") from None
+    return piece
 
 
 def bounded_session() -> requests.Session:

@@ -109,7 +109,7 @@ def asked(ask: Callable[[], T]) -> T:
         raise EnvironmentBroke(redact(str(error))[:300]) from None
     except requests.RequestException as error:
         raise EnvironmentBroke(redact(str(error))[:300]) from None
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadRule(f"the answer is neither vector nor scalar ({type(error).__name__})") from None
 
 

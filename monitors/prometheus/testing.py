@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 STEP_S, HOUR_S = 60, 3600
@@ -25,6 +25,7 @@ class Scene:
     metrics: Mapping[str, Callable[[float], float | None]]
     span_s: float = 4 * HOUR_S
     step_s: float = STEP_S
+    late_s: float = 0.0
 
 
 def counter(rate: Callable[[float], float], span_s: float) -> Callable[[float], float]:
@@ -130,6 +131,8 @@ def scenes(seed: int = 7) -> list[Scene]:
 
     return [
         requests("step", True, lambda _: 5.0, lambda ago_s: 0.09 if now(ago_s) else 0.004),
+        replace(requests("step-between-queries", True, lambda _: 5.0, lambda ago_s: 0.09 if now(ago_s) else 0.004),
+                late_s=23.0),
         requests("dead", True, lambda _: 5.0, lambda ago_s: 1.0 if now(ago_s) else 0.0),
         requests("worse", True, lambda _: 20.0, lambda ago_s: 0.12 if now(ago_s) else 0.03),
         requests("steady-errors", False, lambda _: 5.0, lambda _: 0.03),
@@ -193,5 +196,5 @@ def _lines(metric: str, value: Callable[[float], float | None], scene: Scene, en
     ago_s = scene.span_s
     while ago_s >= 0:
         if (now := value(ago_s)) is not None:
-            yield f"{metric} {now:.10g} {end_s - ago_s:.0f}\n"
+            yield f"{metric} {now:.10g} {end_s - ago_s - scene.late_s:.0f}\n"
         ago_s -= scene.step_s
