@@ -18,7 +18,19 @@ from nightshift.monitors.logs.testing import numbered
 
 TOKEN = "a-sensor-token-of-the-tests"
 CLI = [sys.executable, "-m", "nightshift.daemon.cli"]
-HEAVY = ("pydantic", "sqlalchemy", "fastapi", "dbos", "yaml", "typer", "kubernetes", "docker", "httpx", "pandas")
+HEAVY = (
+    "pydantic",
+    "sqlalchemy",
+    "fastapi",
+    "dbos",
+    "yaml",
+    "typer",
+    "kubernetes",
+    "docker",
+    "httpx",
+    "pandas",
+    "libcrypto",
+)
 
 
 class Place:
@@ -219,7 +231,7 @@ def imported(log):
     return [{line.rpartition("|")[2].strip() for line in life.splitlines() if line.count("|") == 2} for life in lives]
 
 
-PURE = ("typer", "asyncio", "pydantic", "yaml", "subprocess", "http.client", "ssl", "watchdog", "_hashlib")
+PURE = ("typer", "asyncio", "pydantic", "yaml", "subprocess", "http.client", "ssl", "watchdog")
 NEVER = ("dbos", "sqlalchemy", "alembic", "fastapi", "starlette", "uvicorn", "kubernetes", "docker",
          "prometheus_api_client", "pandas", "nightshift.daemon.store", "nightshift.daemon.missions.engine", "nightshift.daemon.intake.intake", "nightshift.daemon.web")  # fmt: skip
 
