@@ -3,7 +3,9 @@
 import contextlib
 import gzip
 import json
+import re
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import brotli
 import pytest
@@ -172,6 +174,60 @@ def test_too_many_events_are_told_to_wait_until_the_minute_is_over(clock):
     assert endpoint.read(call(body)).status == 200
 
 
+def test_the_limit_holds_however_many_report_at_once(clock):
+    endpoint, body = made(clock, events_per_minute=50), packed(("event", EVENT))
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda _: endpoint.read(call(body)).status, range(200)))
+    assert statuses.count(200) == 50
+
+
+def test_what_one_call_may_cost_is_bounded(endpoint):
+    big = json.dumps({**EVENT, "extra": [[]] * 400_000}).encode()
+    with pytest.raises(ValueError, match="event is larger"):
+        endpoint.read(call(gzip.compress(packed(("event", big))), content_encoding="gzip"))
+    with pytest.raises(ValueError, match="event is larger"):
+        endpoint.read(call(big, path="/api/7/store/"))
+    with pytest.raises(ValueError, match="header is larger"):
+        endpoint.read(call(packed(("event", EVENT), trace="x" * 70_000)))
+    with pytest.raises(ValueError, match="more than one event"):
+        endpoint.read(call(packed(("event", EVENT), ("event", EVENT))))
+    with pytest.raises(ValueError, match="more than 200 items"):
+        endpoint.read(call(packed(*[("session", {})] * 201)))
+    assert endpoint.read(call(packed(("attachment", b"a" * (8 << 20)), ("event", EVENT)))).signals
+
+
+def test_a_wrong_key_is_seen_before_anything_is_unpacked(endpoint):
+    for path in ("/api/7/envelope/", "/api/7/store/"):
+        with pytest.raises(Refused):
+            endpoint.read(call(b"no gzip at all", path=path, x_sentry_auth="sentry_key=no", content_encoding="gzip"))
+    with pytest.raises(Refused):
+        endpoint.read(call(b"no gzip at all", path="/api/7/store/", x_sentry_auth="", content_encoding="gzip"))
+
+
+@pytest.mark.parametrize("id_", ["\ud800", "x" * 32, 7, None, {}, "A" * 31])
+def test_an_id_that_is_none_is_not_repeated(endpoint, id_):
+    assert endpoint.read(call(packed(("session", {}), event_id=id_))).body == {}
+    receipt = endpoint.read(call(packed(("event", {**EVENT, "event_id": id_}), event_id=id_)))
+    assert re.fullmatch("[0-9a-f]{32}", receipt.body["id"]) and receipt.signals[0].key.endswith(receipt.body["id"])
+
+
+@pytest.mark.parametrize(
+    ("release", "commit"),
+    [("shop@1.2.3+4f2a91c", "4f2a91c"), ("4f2a91c0d7be6a2f5c3184e9b07d62a1f9c8e350",) * 2, ("1234567890" * 4,) * 2,
+     ("shop@20260102", None), ("shop@1.2.3-20260102", None), ("shop@1.2.3", None)],
+)  # fmt: skip
+def test_a_commit_in_the_release_is_found_and_a_date_is_none(endpoint, release, commit):
+    [signal] = endpoint.read(call(packed(("event", {**EVENT, "release": release})))).signals
+    assert signal.labels.get("commit") == commit
+
+
+@pytest.mark.parametrize("stamp", [0, "0", -5, "1970-01-01T00:00:00Z", 9e18, "9999-12-31T23:59:59Z", "soon", [], None,
+                                   float("nan"), True])  # fmt: skip
+def test_a_time_that_cannot_be_is_now(endpoint, clock, stamp):
+    [signal] = endpoint.read(call(packed(("event", {**EVENT, "timestamp": stamp})))).signals
+    assert signal.at_ms == clock.now_ms()
+
+
 def test_browsers_of_named_origins_may_report(clock):
     asked = call(b"", method="OPTIONS", origin="https://shop.example")
     assert made(clock).read(asked).headers == {}
@@ -197,6 +253,10 @@ def test_what_users_sent_is_not_taken_over(endpoint):
         ({"1": "'a'"}, None, "{...: 'a'}"),
         ({"None": "1", "(1, 2)": "2"}, None, "{...: 1, ...: 2}"),
         (["1", "2"], {"": {"len": 40}}, "..."),
+        (["1"] * 10, None, f"[{'1, ' * 10}...]"),
+        (["1"] * 9, None, f"[{', '.join('1' * 9)}]"),
+        (dict.fromkeys("abcdefghij", "1"), None, "{" + "".join(f"'{name}': 1, " for name in "abcdefghij") + "...}"),
+        ({"k" * 300: "1"}, None, "{...: 1}"),
         (["1", "2"], {"1": {"": {"rem": []}}}, "[1, ...]"),
         (None, None, "None"),
         (3.5, None, "3.5"),

@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
 
+from nightshift.daemon import ports
 from nightshift.daemon.intake.fingerprint import fingerprint, places
 from nightshift.daemon.kit.clock import ManualClock
-from nightshift.daemon.ports import Call
 from nightshift.monitors import sentry
-from nightshift.monitors.logs.group import Grouper
-from nightshift.monitors.logs.scan import Prefilter, Scanner
 from nightshift.monitors.logs.traceback import parse
+from nightshift.sandboxes.recorded import Call, call_of
 
 RECORDED = Path(__file__).parent / "recorded"
 KEY = "0123456789abcdef0123456789abcdef"
@@ -27,38 +27,23 @@ def reported(name):
         sentry.Settings(projects=[sentry.Project(id="7", service="shop", key=KEY)]), {}, ManualClock(now_ms=NOW_MS)
     )
     body = (RECORDED / f"sentry_{name}.envelope").read_bytes()
-    return endpoint.read(Call(method="POST", path="/api/7/envelope/", headers={}, query={"sentry_key": KEY}, body=body))
-
-
-def logged(name):
-    """The one signal of a log."""
-    text = (RECORDED / f"{name}.txt").read_text(encoding="utf-8")
-    return read(text)
-
-
-def read(text):
-    grouper = Grouper(service="shop", source="x", identity="i", clock=ManualClock(), labels={}, errors=False)
-    scanner = Scanner(grouper, Prefilter(errors=False), position=0, line_bytes=1 << 14)
-    data = bytearray(text.encode())
-    scanner.scan(data, len(data))
-    scanner.finish_line()
-    scanner.settle()
-    [signal] = [signal for signal in grouper.out if signal.kind == "crash"]
-    return signal
+    return endpoint.read(
+        ports.Call(method="POST", path="/api/7/envelope/", headers={}, query={"sentry_key": KEY}, body=body)
+    )
 
 
 @pytest.mark.parametrize("name", CRASHES)
-def test_a_report_and_a_log_of_one_crash_are_one_kind(name):
-    [signal], log = reported(name).signals, logged(f"sentry_{name}")
+def test_a_report_and_a_log_of_one_crash_are_one_kind(name, crash_in):
+    [signal], log = reported(name).signals, crash_in((RECORDED / f"sentry_{name}.txt").read_text(encoding="utf-8"))
     assert (signal.exception, signal.message) == (log.exception, log.message)
     assert places(signal.frames) == places(log.frames)
     assert fingerprint(signal) == fingerprint(log)
 
 
 @pytest.mark.parametrize("name", CRASHES)
-def test_the_sample_is_a_trace_that_reads_back(name):
+def test_the_sample_is_a_trace_that_reads_back(name, crash_in):
     [signal] = reported(name).signals
-    again = read(f"2026-11-21 03:40:00 ERROR failed\n{signal.sample}\n2026-11-21 03:40:01 INFO next\n")
+    again = crash_in(f"2026-11-21 03:40:00 ERROR failed\n{signal.sample}\n2026-11-21 03:40:01 INFO next\n")
     assert (again.exception, again.message) == (signal.exception, signal.message)
     assert [(f.path, f.line, f.function) for f in again.frames] == [(f.path, f.line, f.function) for f in signal.frames]
 
@@ -78,6 +63,14 @@ def test_arguments_are_there_unless_the_sdk_cut_them():
     assert values["many"] == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...]", "forty numbers were given, the SDK sent ten"
     assert values["nested"] == "{'a': {'b': {'c': {'d': {'e': {'f': 1}}}}}}"
     assert len(values["note"]) == 2000 and values["note"].endswith("...")
+
+
+def test_a_cut_argument_makes_no_test_and_is_named():
+    [signal] = reported("python_price").signals
+    source = "\n" * 11 + "def price(sku, amounts, many, nested, pair, note):\n    return PRICES[sku] * sum(amounts)\n"
+    assert call_of(signal.frames[-1], ast.parse(source)) == "the recorded value of many is cut or masked"
+    whole = source.replace("many, nested, pair, note", "nested")
+    assert isinstance(call_of(signal.frames[-1], ast.parse(whole)), Call)
 
 
 def test_what_may_not_have_been_text_and_what_was_hidden_is_no_literal():
