@@ -154,7 +154,7 @@ def watch_many(root: str, files: int, seconds: float) -> None:
     at, stop = {}, threading.Event()
     pattern = f"{root}/*/*/app.log" if files > 1 else _many(root, 0)
     settings = SimpleNamespace(
-        files=[SimpleNamespace(path=pattern, service="shop", format="auto")], journals=[], commands=[],
+        files=[SimpleNamespace(path=pattern, service="shop", format="auto")], journals=[], commands=[], rules=[],
         from_start=False, errors=False, reconcile_s=5.0, poll_s=0.25, quiet_s=0.1, flush_s=0.5, abandon_s=5.0, grace_s=2.0,
         line_bytes=1 << 20, read_bytes=256 << 10, event_lines=600, open_files=512,
     )  # fmt: skip
