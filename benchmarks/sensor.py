@@ -29,7 +29,7 @@ from nightshift.monitors.logs.testing import numbered
 
 IDLE_S = 10.0
 SETTLE_S = 25.0
-"""Of ten thousand files 200 a second are looked at a first time."""
+"""By then what a start leaves to do is done."""
 
 
 class Acknowledging(http.server.ThreadingHTTPServer):
