@@ -18,7 +18,7 @@ def clean(signal: Signal) -> Signal:
     return replace(
         signal, key=signal.key[:300], title=_text(signal.title, TITLE_CHARS),
         message=_text(signal.message, MESSAGE_CHARS), sample=_text(signal.sample, SAMPLE_CHARS),
-        exception=signal.exception[:NAME_CHARS], frames=tuple(map(_frame, _middle_out(signal.frames))),
+        exception=_storable(signal.exception[:NAME_CHARS]), frames=tuple(map(_frame, _middle_out(signal.frames))),
         labels=_labels(signal.labels),
     )  # fmt: skip
 
