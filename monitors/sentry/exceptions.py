@@ -153,7 +153,7 @@ def _groups(values: list[dict[str, Any]]) -> frozenset[int]:
 
 def _member(mechanism: Mapping[str, Any], groups: frozenset[int]) -> int:
     parent, own = mechanism.get("parent_id"), mechanism.get("exception_id")
-    if mechanism.get("source") in _CAUSES or not _number(parent) or not isinstance(own, int) or not _number(own):
+    if str(mechanism.get("source")) in _CAUSES or not _number(parent) or not isinstance(own, int) or not _number(own):
         return 0
     return own if parent in groups else 0
 
