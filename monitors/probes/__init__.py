@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -29,6 +31,8 @@ class _Check(BaseModel):
     """Successes in a row before it is over."""
     slow_ms: float | None = Field(default=None, gt=0)
     """A try that takes longer has failed."""
+    slow_of: int = Field(default=1, ge=1, le=100)
+    """Not one try but the median of so many is compared with `slow_ms`."""
     severity: Severity = Severity.ERROR
     """Severity of the signal."""
 
@@ -48,8 +52,21 @@ class HttpCheck(_Check):
     """Status codes that are right; none named: 200 to 399. Redirects are not followed."""
     contains: str = ""
     """Text the first 64 KiB of the body must hold."""
+    matches: str = ""
+    """Regular expression that must be found in the first 64 KiB of the body."""
+    ca_file: Path | None = None
+    """Certificates to verify the server with instead of the usual ones; verification is never off."""
     certificate_days: float = Field(default=0.0, ge=0)
     """For how many days the certificate must still be valid; 0: it only has to be valid."""
+
+    @field_validator("matches")
+    @classmethod
+    def _compiles(cls, matches: str) -> str:
+        try:
+            re.compile(matches)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return matches
 
 
 class TcpCheck(_Check):

@@ -15,7 +15,7 @@ from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.kit.run import run
 from nightshift.monitors import probes
 from nightshift.monitors.probes.monitor import Course, ProbeMonitor, after
-from nightshift.monitors.probes.tries import tried
+from nightshift.monitors.probes.tries import Tried, tried
 from nightshift.monitors.testing import ListSink, watching
 
 
@@ -54,6 +54,10 @@ def web():
     server.server_close()
 
 
+def wrong(check):
+    return tried(check).wrong
+
+
 def page(url, **more):
     return probes.HttpCheck(kind="http", name="page", service="shop", url=url, timeout_s=0.8, **more)
 
@@ -69,20 +73,21 @@ def page(url, **more):
         ("/", {"contains": "well"}, ""),
         ("/", {"contains": "ill"}, "does not contain 'ill'"),
         ("/large", {"contains": "late"}, "does not contain"),
-        ("/slow", {"slow_ms": 100}, "ms are fine"),
+        ("/", {"matches": r"all\s+is"}, ""),
+        ("/", {"matches": r"^is"}, "nothing in the answer matches '^is'"),
         ("/slow", {}, ""),
         ("/hang", {}, "no answer within 0.8 s"),
         ("/drip", {}, "no whole answer within 0.8 s"),
     ],
 )
 def test_pages(web, path, more, said):
-    found = tried(page(web + path, **more))
+    found = wrong(page(web + path, **more))
     assert said in found and bool(said) == bool(found)
 
 
 def test_headers_are_sent_and_never_shown(web):
     check = page(f"{web}/", headers={"X-Token": "bad"}, contains="well")
-    assert "does not contain" in tried(check)
+    assert "does not contain" in wrong(check)
     assert "bad" not in repr(check)
 
 
@@ -96,8 +101,8 @@ def free():
 def test_ports(web, free):
     port = int(web.rpartition(":")[2])
     one, other = (probes.TcpCheck(name="p", service="s", kind="tcp", host="127.0.0.1", port=n) for n in (port, free))
-    assert tried(one) == "" and "Connection refused" in tried(other)
-    assert "Connection refused" in tried(page(f"http://127.0.0.1:{free}/"))
+    assert wrong(one) == "" and "Connection refused" in wrong(other)
+    assert "Connection refused" in wrong(page(f"http://127.0.0.1:{free}/"))
 
 
 @pytest.mark.parametrize(
@@ -111,12 +116,12 @@ def test_ports(web, free):
 )
 def test_programs(code, said):
     check = probes.CommandCheck(name="c", service="s", kind="command", argv=[sys.executable, "-c", code], timeout_s=0.5)
-    assert tried(check) == said
+    assert wrong(check) == said
 
 
 def test_a_program_that_is_not_there():
     check = probes.CommandCheck(name="c", service="s", kind="command", argv=["no-such-program-at-all"])
-    assert "no-such-program-at-all" in tried(check)
+    assert "no-such-program-at-all" in wrong(check)
 
 
 def test_a_certificate_nobody_signed(tmp_path):
@@ -135,7 +140,7 @@ def test_a_certificate_nobody_signed(tmp_path):
                 wire.close()
 
         threading.Thread(target=serve, daemon=True).start()
-        found = tried(page(f"https://127.0.0.1:{listener.getsockname()[1]}/"))
+        found = wrong(page(f"https://127.0.0.1:{listener.getsockname()[1]}/"))
     assert "certificate" in found.lower()
 
 
@@ -151,7 +156,7 @@ def test_any_answer_is_well_or_wrong(garbage):
             wire.close()
 
         threading.Thread(target=serve, daemon=True).start()
-        assert isinstance(tried(page(f"http://127.0.0.1:{listener.getsockname()[1]}/")), str)
+        assert isinstance(wrong(page(f"http://127.0.0.1:{listener.getsockname()[1]}/")), str)
 
 
 CHECK = probes.TcpCheck(name="port", service="shop", kind="tcp", host="h", port=1, failures=3, successes=2)
@@ -160,7 +165,7 @@ CHECK = probes.TcpCheck(name="port", service="shop", kind="tcp", host="h", port=
 def course_of(tries):
     course, told = Course(), []
     for number, good in enumerate(tries):
-        course, signal = after(CHECK, course, "" if good else "no", number + 1)
+        course, signal = after(CHECK, course, Tried(wrong="" if good else "no"), number + 1)
         if signal:
             told.append((number, signal.resolved))
     return course, told
@@ -181,11 +186,11 @@ def test_beginnings_and_ends_take_turns(tries):
 def test_a_check_that_hangs_holds_up_nobody():
     begun = threading.Event()
 
-    def attempt(check):
+    def attempt(check, stopped):
         if check.name == "hangs":
             begun.set()
             time.sleep(1.5)
-        return "no"
+        return Tried(wrong="no")
 
     checks = [{"name": "hangs", "service": "a", "kind": "tcp", "host": "h", "port": 1},
               {"name": "quick", "service": "b", "kind": "tcp", "host": "h", "port": 1, "failures": 2, "interval_s": 0.1}]  # fmt: skip
@@ -205,9 +210,9 @@ def test_what_fails_is_still_known_after_a_restart():
     checks = [{"name": "q", "service": "b", "kind": "tcp", "host": "h", "port": 1, "failures": 1, "successes": 1,
                "interval_s": 0.05}]  # fmt: skip
     sink, given = ListSink(), probes.Settings(checks=checks)
-    with watching(ProbeMonitor(given, SystemClock(), lambda _: "no", Zero()), sink):
+    with watching(ProbeMonitor(given, SystemClock(), lambda *_: Tried(wrong="no"), Zero()), sink):
         sink.wait(lambda s: s.signals)
-    with watching(ProbeMonitor(given, SystemClock(), lambda _: "", Zero()), sink):
+    with watching(ProbeMonitor(given, SystemClock(), lambda *_: Tried(), Zero()), sink):
         sink.wait(lambda s: len(s.signals) == 2)
     assert [s.resolved for s in sink.signals] == [False, True]
     assert sink.signals[1].key == sink.signals[0].key.replace(":firing", ":resolved")
@@ -217,6 +222,7 @@ def test_what_fails_is_still_known_after_a_restart():
     "wrong",
     [{"checks": []}, {"checks": [{"name": "a", "service": "s", "kind": "icmp"}]},
      {"checks": [{"name": "a", "service": "s", "kind": "http", "url": "ftp://x"}]},
+     {"checks": [{"name": "a", "service": "s", "kind": "http", "url": "http://x", "matches": "("}]},
      {"checks": [{"name": "a", "service": "s", "kind": "tcp", "host": "h", "port": 1}] * 2}],
 )  # fmt: skip
 def test_what_can_not_be_tried_is_refused(wrong):
