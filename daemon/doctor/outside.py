@@ -7,10 +7,11 @@ from functools import partial
 
 from nightshift.daemon.config import Config
 from nightshift.daemon.kit.clock import SystemClock
+from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.model import Health
 from nightshift.daemon.ports import EnvironmentBroke, Refused
 from nightshift.daemon.reports import file, slack, webhook
-from nightshift.monitors import alertmanager, docker, kubernetes, prometheus
+from nightshift.monitors import alertmanager, docker, kubernetes, probes, prometheus
 
 
 def checks(config: Config) -> Iterator[Health]:
@@ -31,7 +32,22 @@ def checks(config: Config) -> Iterator[Health]:
         if monitors.alertmanager.poll_url:
             fix = "correct monitors.alertmanager.poll_url"
             yield _reached("alertmanager asked", partial(_alerts, monitors.alertmanager), fix)
+    if monitors.probes:
+        yield from _probed(monitors.probes)
     yield from _channels(config)
+
+
+def _probed(settings: probes.Settings) -> Iterator[Health]:
+    """Every check tried once, so many at a time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from nightshift.monitors.probes.tries import tried
+
+    fix = "correct it at monitors.probes.checks, or see to the service"
+    with ThreadPoolExecutor(settings.at_once) as pool:
+        for check, found in zip(settings.checks, pool.map(tried, settings.checks), strict=True):
+            detail = found.wrong or f"well, {found.took_ms:.0f} ms"
+            yield Health(ok=not found.wrong, what=f"probe {check.name}", detail=detail, fix=fix * bool(found.wrong))
 
 
 def _reached(what: str, reach: Callable[[], str], fix: str) -> Health:
@@ -73,6 +89,7 @@ def _prometheus(settings: prometheus.Settings) -> Health:
     from nightshift.monitors.prometheus.client import authorization
 
     what, url = "prometheus", f"{settings.url.rstrip('/')}/api/v1/query"
+    shown = redact(settings.url)
     sent = authorization(settings)
     headers = {"Authorization": sent} if sent else {}
     try:
@@ -80,13 +97,13 @@ def _prometheus(settings: prometheus.Settings) -> Health:
         answer = httpx.get(url, params={"query": "1"}, headers=headers, timeout=settings.timeout_s, verify=verify)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         fix = "correct monitors.prometheus.url, or start the server"
-        return Health(ok=False, what=what, detail=f"{settings.url}: {error}", fix=fix)
+        return Health(ok=False, what=what, detail=redact(f"{shown}: {error}"), fix=fix)
     if answer.status_code != 200:
         refused = answer.status_code in (401, 403)
         fix = "check monitors.prometheus.token, or username and password" if refused else "is this Prometheus?"
-        return Health(ok=False, what=what, detail=f"{url} answered {answer.status_code}", fix=fix)
+        return Health(ok=False, what=what, detail=f"{redact(url)} answered {answer.status_code}", fix=fix)
     return Health(
-        ok=True, what=what, detail=f"{settings.url}, {len(settings.rules)} rule(s), {_looking(settings)} detector(s)"
+        ok=True, what=what, detail=f"{shown}, {len(settings.rules)} rule(s), {_looking(settings)} detector(s)"
     )
 
 

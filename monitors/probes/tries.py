@@ -33,6 +33,8 @@ class Tried:
 
 def tried(check: AnyCheck, stopped: Stopped = lambda: False) -> Tried:
     """Try once; never raises for what the other side does. `stopped` ends a program early."""
+    if check.kind == "http":
+        import httpx  # noqa: F401 - loaded before the watch starts, or the first try would be slow
     begun_s = time.monotonic()
     wrong = _TRIES[check.kind](check, stopped)
     return Tried(wrong=redact(wrong)[:500], took_ms=(time.monotonic() - begun_s) * 1000)

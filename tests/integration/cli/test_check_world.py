@@ -113,13 +113,15 @@ def test_servers_that_do_not_answer(tmp_path):
         path = tmp_path / "n.yaml"
         rule = {"name": "a", "expr": "up", "threshold": 1}
         monitors = {"prometheus": {"url": url, "rules": [rule]}, "docker": {"url": f"unix://{tmp_path}/no.sock"},
-                    "kubernetes": {"kubeconfig": "no.kubeconfig"}, "alertmanager": {}}  # fmt: skip
+                    "kubernetes": {"kubeconfig": "no.kubeconfig"}, "alertmanager": {},
+                    "probes": {"checks": [{"name": "page", "service": "s", "kind": "http", "url": url},
+                                          {"name": "sure", "service": "s", "kind": "command", "argv": ["true"]}]}}  # fmt: skip
         reports = {"slack": {"url": "env:S"}, "webhook": {"url": url, "secret": "env:S"}}
         path.write_text(json.dumps({"monitors": monitors, "reports": reports}))
         config = load_config(path, environ={"S": "http://example.invalid/secret-path"})
         found = {row.what: row for row in outside.checks(config)}
-    assert {what for what, row in found.items() if row.ok} == {"report folder"}
-    assert {"prometheus", "docker monitor", "kubernetes", "alertmanager", "slack", "webhook"} < set(found)
+    assert {what for what, row in found.items() if row.ok} == {"report folder", "probe sure"}
+    assert {"probe page", "prometheus", "docker monitor", "kubernetes", "alertmanager", "slack", "webhook"} < set(found)
     assert all(row.fix for row in found.values() if not row.ok)
     assert "secret-path" not in str(found)
 
