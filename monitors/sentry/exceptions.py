@@ -12,7 +12,7 @@ from nightshift.daemon.model import Frame
 from nightshift.monitors.logs.traceback import Raised, cap_frames
 from nightshift.monitors.sentry.recorded import locals_of
 
-MAX_VALUES, MESSAGE_CHARS = 50, 4000
+MAX_VALUES, MESSAGE_CHARS, PATH_CHARS, NAME_CHARS = 20, 4000, 300, 200
 _MAX_FRAMES = 500
 _QUALIFIED = frozenset(("python", "java"))
 _CAUSES = frozenset(("cause", "__cause__", "__context__", "InnerException"))
@@ -74,10 +74,10 @@ def _positive(value: object) -> int:
 
 
 def _path(frame: Mapping[str, Any], platform: str) -> str:
-    if platform == "java":
-        return str(frame.get("filename") or "")[:1000]
-    path = str(frame.get("abs_path") or frame.get("filename") or frame.get("module") or "")[:1000]
-    return path.removeprefix("file://").removeprefix("app:///")
+    """What a trace names: Java's the file alone, others' the path; of a very long one its end."""
+    names = ("filename",) if platform == "java" else ("abs_path", "filename", "module")
+    path = next((str(frame[name]) for name in names if frame.get(name)), "")
+    return path.removeprefix("file://").removeprefix("app:///").replace("\n", " ")[-PATH_CHARS:]
 
 
 def _type(value: Mapping[str, Any], platform: str) -> str:
@@ -93,7 +93,7 @@ def _type(value: Mapping[str, Any], platform: str) -> str:
 def _function(frame: Mapping[str, Any], platform: str) -> str:
     name, module = str(frame.get("function") or "")[:300], str(frame.get("module") or "")[:300]
     named = _NAMES.get(platform)
-    return (named(name, module) if named else name).replace("\n", " ")[:300]
+    return (named(name, module) if named else name).replace("\n", " ")[:NAME_CHARS]
 
 
 def _python(name: str, module: str) -> str:  # noqa: ARG001 - one shape for all

@@ -1,5 +1,6 @@
 """Real SDKs in real applications report to a real server: what arrives is what a log would have told."""
 
+import io
 import shutil
 import sys
 from pathlib import Path
@@ -7,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from nightshift.daemon.intake.fingerprint import fingerprint
+from nightshift.daemon.intake.intake import Intake
+from nightshift.daemon.intake.settings import Settings as IntakeSettings
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.kit.run import run
 from nightshift.daemon.store.store import Store
 from nightshift.daemon.web.server import listening
 from nightshift.daemon.web.testing import FakeApi
-from nightshift.monitors import sentry
+from nightshift.monitors import logs, sentry
 from nightshift.monitors.logs.traceback import parse
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -34,6 +37,11 @@ def price(sku, amounts, extras):
 @app.route("/buy/<sku>")
 def buy(sku):
     return str(price(sku, [1, 2], {{"gift": True, "note": None}}))
+
+
+@app.route("/bulk")
+def bulk():
+    return str(price("none", list(range(40)), {{}}))
 
 
 @app.route("/chain")
@@ -123,6 +131,26 @@ def test_the_same_crash_in_a_log_is_the_same_kind(tmp_path, dsn, api):
     assert [(f.path, f.line, f.function) for f in again.frames] == [(f.path, f.line, f.function) for f in signal.frames]
 
 
+def test_what_a_log_and_an_sdk_tell_of_one_request_is_one_incident(tmp_path, dsn, api):
+    """Flask logs the exception it answers with; the SDK reports it."""
+    printed = report(tmp_path, dsn, "/buy/coffee").split("Traceback", 2)
+    log = io.BytesIO(f"{printed[0]}Traceback{printed[1]}".encode())
+    heard = logs.read_signals(log, service="shop", clock=SystemClock())
+    intake = Intake(api.store, SystemClock(), IntakeSettings(), lambda incident: None)
+    for signals in (heard, api.taken):
+        intake(signals)
+    [incident] = api.store.incidents.list()
+    assert incident.count == 2 and incident.title == "KeyError: 'coffee' in price"
+    intake(api.taken)
+    assert [incident.count for incident in api.store.incidents.list()] == [2], "an event id counts once"
+
+
+def test_what_the_sdk_cuts_silently_is_no_argument(tmp_path, dsn, api):
+    report(tmp_path, dsn, "/bulk")
+    values = dict(api.taken[0].frames[-1].locals)
+    assert values["amounts"] == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...]" and values["sku"] == "'none'"
+
+
 def test_causes_and_groups(tmp_path, dsn, api):
     report(tmp_path, dsn, "/chain", "/group")
     chained, grouped = api.taken
@@ -172,6 +200,7 @@ def test_a_node_application(node, dsn, api):
     assert done.code == 0, done.stderr.decode()
     [signal] = api.taken
     assert signal.exception == "TypeError" and "reading 'items'" in signal.message
-    assert [frame.function for frame in signal.frames[-2:]] == ["checkout", "total"]
+    assert [frame.function for frame in signal.frames[-3:]] == ["Object.<anonymous>", "checkout", "total"]
     assert signal.frames[-1].path == str(script) and signal.labels["platform"] == "node"
+    assert signal.frames[-1].code == "function total(cart) { return cart.items.length; }"
     assert "at total (" in signal.sample

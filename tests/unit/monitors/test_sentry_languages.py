@@ -140,7 +140,7 @@ def test_whatever_the_exceptions_are_they_become_a_bounded_signal_or_none(platfo
     signal = told({"platform": platform, "level": level, "exception": {"values": values}})
     if signal is not None:
         assert signal.kind == "crash" and len(signal.frames) <= 64 and fingerprint(signal)
-        assert all(len(f.path) <= 1000 and len(f.function) <= 600 and f.line >= 0 for f in signal.frames)
+        assert all(len(f.path) <= 600 and len(f.function) <= 300 and f.line >= 0 for f in signal.frames)
         assert all(len(value) <= 300 for value in signal.labels.values())
 
 
