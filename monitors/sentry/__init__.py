@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -10,6 +11,7 @@ from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.model import Service
 from nightshift.daemon.ports import Receiver
 
+_KEY = re.compile(r"[0-9A-Za-z_-]{8,200}")
 PATHS = ("/api/{project}/envelope/", "/api/{project}/store/")
 
 
@@ -24,6 +26,13 @@ class Project(BaseModel):
     """The service its events are about."""
     key: SecretStr
     """The user part of its DSN: `http://KEY@nightshift:8700/ID`."""
+
+    @field_validator("key")
+    @classmethod
+    def _fits_a_dsn(cls, key: SecretStr) -> SecretStr:
+        if not _KEY.fullmatch(key.get_secret_value()):
+            raise ValueError("needs 8 to 200 letters, digits, - or _: it stands in an address, before the @")
+        return key
 
 
 class Settings(BaseModel):

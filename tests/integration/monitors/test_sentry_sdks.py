@@ -5,12 +5,13 @@ import shutil
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from nightshift.daemon.intake.fingerprint import fingerprint
 from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.intake.settings import Settings as IntakeSettings
-from nightshift.daemon.kit.clock import SystemClock
+from nightshift.daemon.kit.clock import ManualClock, SystemClock
 from nightshift.daemon.kit.run import run
 from nightshift.daemon.store.store import Store
 from nightshift.daemon.web.server import listening
@@ -64,7 +65,7 @@ for path in sys.argv[2:]:
         sentry_sdk.capture_message("nothing to see", level="info")
     else:
         client.get(path, headers={{"Cookie": "session=a-secret-cookie"}})
-sentry_sdk.flush(10)
+    sentry_sdk.flush(10)
 try:
     price("coffee", [1, 2], {{}})
 except KeyError:
@@ -82,9 +83,19 @@ Sentry.flush(10000).then(() => process.exit(0));
 
 
 @pytest.fixture
-def api(tmp_path):
+def limits():
+    """Settings besides the projects."""
+    return {}
+
+
+@pytest.fixture
+def api(tmp_path, limits):
     project = sentry.Project(id="7", service="shop", key=KEY)
-    endpoint = sentry.receiver(sentry.Settings(projects=[project]), {}, SystemClock())
+    endpoint = sentry.receiver(
+        sentry.Settings(projects=[project], **limits),
+        {},
+        ManualClock(now_ms=(SystemClock().now_ms() // 60_000 + 1) * 60_000),
+    )
     store = Store.open(tmp_path / "nightshift.db")
     yield FakeApi(store=store, receivers={"sentry": endpoint})
     store.close()
@@ -174,6 +185,26 @@ def test_reported_twice_is_one_observation(tmp_path, dsn, api):
     report(tmp_path, dsn, "/buy/coffee")
     one, other = api.taken
     assert one.key != other.key and fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.parametrize("limits", [{"events_per_minute": 1}])
+def test_an_sdk_that_is_told_to_wait_waits(tmp_path, dsn, api):
+    report(tmp_path, dsn, "/buy/coffee", "/buy/milk", "/buy/salt", "/buy/flour")
+    assert [signal.message for signal in api.taken] == ["'coffee'"]
+    refused = api.registry.get_sample_value("nightshift_calls_total", {"receiver": "sentry", "status": "429"})
+    assert refused == 1, "the SDK drops what comes after the first refusal"
+
+
+@pytest.mark.parametrize("limits", [{"browser_origins": ["https://shop.example"]}])
+def test_a_browser_may_ask_before_it_reports(dsn):
+    url = dsn.replace(f"{KEY}@", "").removesuffix("/7") + f"/api/7/envelope/?sentry_key={KEY}&sentry_version=7"
+    asked = {"origin": "https://shop.example", "access-control-request-method": "POST"}
+    with httpx.Client(trust_env=False) as client:
+        allowed = client.options(url, headers=asked)
+        assert allowed.status_code == 200 and allowed.headers["access-control-allow-origin"] == asked["origin"]
+        sent = client.post(url, headers=asked, content=b'{}\n{"type":"session"}\n{}')
+        assert sent.status_code == 200 and sent.headers["access-control-allow-origin"] == asked["origin"]
+        assert "access-control-allow-origin" not in client.options(url, headers={"origin": "https://x.example"}).headers
 
 
 @pytest.fixture(scope="session")

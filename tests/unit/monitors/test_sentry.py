@@ -12,6 +12,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from nightshift.daemon.kit.clock import ManualClock
 from nightshift.daemon.ports import Call, Receipt, Refused
@@ -146,6 +147,13 @@ def test_the_key_may_come_in_a_header_the_query_or_the_dsn(endpoint):
 def test_any_other_key_is_refused(endpoint, shown):
     with pytest.raises(Refused, match="key"):
         endpoint.read(call(packed(("event", EVENT)), x_sentry_auth=shown))
+
+
+@pytest.mark.parametrize("key", ["", "short", "with.a.dot.in.it", "k" * 201, "https://k@host/7"])
+def test_a_key_no_sdk_could_show_is_refused_without_being_told(key):
+    with pytest.raises(ValidationError, match="letters, digits, - or _") as refused:
+        sentry.Project(id="7", service="shop", key=key)
+    assert all(key not in error["msg"] for error in refused.value.errors() if key)
 
 
 @pytest.mark.parametrize("path", ["/api/8/envelope/", "/api/7x/envelope/"])
