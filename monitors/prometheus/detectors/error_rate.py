@@ -1,8 +1,9 @@
 """A step in the share of failing requests: now against the hour before.
 
-Fires when the share rose by `min_increase` and doubled, and when chance makes so many failures less often than
-`chance` even at the share that the worst twentieth of the baseline had (Chernoff bound): a service that always fails a
-little, or in bursts, is known by its own past.
+Fires when the share rose by `min_increase` and doubled, and when two tests find it less likely than `chance`: of all
+failures, then and now, so many fall into now (the conditional test of two Poisson rates: Przyborowski and Wilenski,
+Biometrika 31, 1940), and so many fail at the share that the baseline's worst window had: a service that always fails a
+little, or in bursts, is known by its own past. Both are bounded by Chernoff.
 """
 
 from __future__ import annotations
@@ -69,13 +70,23 @@ def _judged(settings: Settings, total: Series, errors: Series | None, now_s: flo
     bad = (
         share >= before + settings.min_increase
         and share >= 2 * before
-        and chance_of_at_least(hits, requests, max(usual, before, 1e-4)) < settings.chance
+        and chance_of_at_least(hits, requests, max(usual, before)) < settings.chance
+        and (not known or _by_chance(total, errors, edge_s, now_s) < settings.chance)
     )
     past = (
         f"{before:.2%} in the {settings.baseline_s / 60:.0f} min before" if known else "too few came before to compare"
     )
     why = f"{share:.1%} of {requests:.0f} requests failed in the last {settings.window_s / 60:.0f} min; {past}"
     return Finding(labels=total.labels, bad=bad, why=why)
+
+
+def _by_chance(total: Series, errors: Series | None, edge_s: float, now_s: float) -> float:
+    """How likely so many of all failures fall into now, if nothing changed."""
+    if errors is None:
+        return 1.0
+    hits, requests = sum(errors.between(edge_s, now_s)), sum(total.between(edge_s, now_s))
+    all_hits, all_requests = sum(errors.between(0, now_s)), sum(total.between(0, now_s))
+    return chance_of_at_least(hits, all_hits, requests / all_requests)
 
 
 def _past(settings: Settings, total: Series, errors: Series | None, edge_s: float) -> tuple[float, float]:

@@ -1,9 +1,10 @@
 """Memory that only grows: when will it reach its limit?
 
-Garbage collectors draw saws, so the line is laid through the lows (the minimum of each of `pieces` parts of the time),
-by Theil and Sen; it counts when the lower end of the slope's confidence is positive. Lows that fall by half are a
-restart: what was before says nothing. Memory that stood as high at this time yesterday and did not reach its limit then
-breathes with the day.
+Garbage collectors draw saws, so the line is laid through what memory never falls below again: the lows (the minimum of
+each of `pieces` parts of the time), each no higher than any later one. Theil and Sen lay it, and it counts when the
+lower end of the slope's confidence is positive. Lows that fall by half are a restart: what was before says nothing.
+Growth that slows down is a start warming up; three times as far as was looked back is as far as is looked ahead. Memory
+that stood as high around this time yesterday and did not reach its limit then breathes with the day.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from nightshift.daemon.model import Severity
 from nightshift.monitors.prometheus.client import Prometheus, Series
 from nightshift.monitors.prometheus.detectors.base import BY_CONTAINER, Base
 from nightshift.monitors.prometheus.episodes import Finding
-from nightshift.monitors.prometheus.robust import median, theil_sen
+from nightshift.monitors.prometheus.robust import theil_sen
 from nightshift.monitors.rules import series_id
 
 TITLE = "memory leaks"
@@ -64,7 +65,7 @@ def look(settings: Settings, server: Prometheus, now_s: float) -> Iterator[Findi
 
 def judged(settings: Settings, series: Series, limit: float, now_s: float) -> Finding:
     """One series."""
-    lows = _since_restart(_lows(series.points, settings.baseline_s / settings.pieces))
+    lows = _floor(_since_restart(_lows(series.points, now_s, settings.baseline_s / settings.pieces)))
     trend = theil_sen(lows) if len(lows) >= settings.pieces // 2 else None
     if trend is None:
         return Finding(labels=series.labels, bad=False)
@@ -73,24 +74,29 @@ def judged(settings: Settings, series: Series, limit: float, now_s: float) -> Fi
     if trend.low <= 0:
         return Finding(labels=series.labels, bad=False, why=why)
     left_s = (limit - trend.last) / trend.slope - (now_s - lows[-1][0])
-    bad = trend.slope * over_s >= settings.min_growth * limit and left_s <= settings.horizon_s
+    far_s = min(settings.horizon_s, 3 * over_s)
+    bad = trend.slope * over_s >= settings.min_growth * limit and left_s <= far_s and not _slows(lows, trend.slope)
     return Finding(labels=series.labels, bad=bad, why=f"out of memory in {_hours(left_s)}: {why}")
+
+
+def _slows(lows: list[tuple[float, float]], slope: float) -> bool:
+    later = theil_sen(lows[len(lows) // 2 - 1 :])
+    return later is not None and later.slope < slope / 2
 
 
 def _day_before(settings: Settings, server: Prometheus, now_s: float) -> dict[str, Series]:
     begin_s = now_s - _DAY_S
-    found = server.over(settings.memory, begin_s - 1200, begin_s + min(settings.horizon_s, _DAY_S - 3600), 600)
+    found = server.over(settings.memory, begin_s - 7200, begin_s + min(settings.horizon_s, _DAY_S - 3600), 300)
     return {series_id(series.labels): series for series in found}
 
 
 def _breathes(series: Series, before: Series | None, limit: float, now_s: float) -> bool:
-    """Whether yesterday it stood (nearly) as high and came down by itself."""
-    then = before.between(0, now_s - _DAY_S) if before else []
+    """Whether around this time yesterday it stood (nearly) as high, and came down by itself. Highs are compared with
+    highs: a saw may stand anywhere."""
+    then = before.between(now_s - _DAY_S - 7200, now_s - _DAY_S + 7200) if before else []
     later = before.between(now_s - _DAY_S, now_s) if before else []
-    level = series.between(now_s - 1200, now_s)
-    if not then or not later or not level:
-        return False
-    return median(then) >= 0.9 * median(level) and max(later) < 0.9 * limit
+    high = series.between(now_s - 3600, now_s)
+    return bool(then and later and high) and max(then) >= 0.9 * max(high) and max(later) < 0.9 * limit
 
 
 def _since_restart(lows: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -100,13 +106,22 @@ def _since_restart(lows: list[tuple[float, float]]) -> list[tuple[float, float]]
     return lows
 
 
-def _lows(points: Sequence[tuple[float, float]], piece_s: float) -> list[tuple[float, float]]:
+def _lows(points: Sequence[tuple[float, float]], now_s: float, piece_s: float) -> list[tuple[float, float]]:
+    """The minimum of each piece, counted back from now: the last piece is a whole one."""
     lows: dict[int, tuple[float, float]] = {}
     for at_s, value in points:
-        piece = int(at_s // piece_s)
+        piece = -int((now_s - at_s) // piece_s)
         if piece not in lows or value < lows[piece][1]:
             lows[piece] = (at_s, value)
     return [lows[piece] for piece in sorted(lows)]
+
+
+def _floor(lows: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    level, floor = float("inf"), []
+    for at_s, value in reversed(lows):
+        level = min(level, value)
+        floor.append((at_s, level))
+    return floor[::-1]
 
 
 def _hours(seconds: float) -> str:

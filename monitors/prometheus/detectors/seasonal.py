@@ -37,8 +37,8 @@ class Settings(Base):
     """How much before and after the same time counts."""
     sigmas: float = Field(default=6.0, gt=0)
     """By how many robust standard deviations it must differ."""
-    min_ratio: float = Field(default=0.5, gt=0, le=1)
-    """And by how much of the usual value at least."""
+    min_ratio: float = Field(default=0.5, gt=0, lt=1)
+    """And at least by so much of the larger of both: 0.5 is half as much, or twice as much."""
     min_value: float = Field(default=0.1, ge=0)
     """Less than this, then and now, says nothing."""
     direction: Literal["both", "drop", "rise"] = "both"
@@ -81,9 +81,8 @@ def _judged(settings: Settings, series: Series, past: list[list[float]], weekly:
     noise = max(spread(values), spread(levels))
     away = now - usual
     wanted = {"both": True, "drop": away < 0, "rise": away > 0}[settings.direction]
-    bad = wanted and max(now, usual) >= settings.min_value and abs(away) > max(
-        settings.sigmas * noise, settings.min_ratio * usual
-    )  # fmt: skip
+    different = abs(away) > max(settings.sigmas * noise, settings.min_ratio * max(now, usual))
+    bad = wanted and different and max(now, usual) >= settings.min_value
     bad = bad and (weekly or not min(levels) <= now <= max(levels))
     earlier = f"{len(past)} earlier {'weeks' if weekly else 'days'}"
     why = f"{now:.3g} requests a second now; {usual:.3g} ± {noise:.2g} at this time of {earlier}"
