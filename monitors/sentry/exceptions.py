@@ -9,11 +9,12 @@ from typing import Any
 
 from nightshift.daemon.kit.frames import in_app
 from nightshift.daemon.model import Frame
-from nightshift.monitors.logs.traceback import Raised, cap_frames
+from nightshift.monitors.logs.traceback import MAX_FRAMES, Raised
 from nightshift.monitors.sentry.recorded import locals_of
 
 MAX_VALUES, MESSAGE_CHARS, PATH_CHARS, NAME_CHARS = 20, 4000, 300, 200
-_MAX_FRAMES = 500
+_OUTERMOST = 16
+_COLUMNS = frozenset(("node", "javascript"))
 _QUALIFIED = frozenset(("python", "java"))
 _CAUSES = frozenset(("cause", "__cause__", "__context__", "InnerException"))
 _NET_NAME = re.compile(r"([^\s(]+)(?:\(|$)")
@@ -50,13 +51,15 @@ def obj(value: object) -> dict[str, Any]:
 def _one(value: Mapping[str, Any], meta: Mapping[str, Any], platform: str) -> Thrown:
     found = obj(value.get("stacktrace")).get("frames")
     marks = obj(obj(meta.get("stacktrace")).get("frames"))
-    frames = [frame for frame in found if isinstance(frame, dict)] if isinstance(found, list) else []
-    numbered = list(enumerate(frames))[-_MAX_FRAMES:]
-    made = Thrown(exception=_type(value, platform), message=str(value.get("value") or "")[:MESSAGE_CHARS])
-    made.frames = list(cap_frames(_frame(frame, marks.get(str(number)), platform) for number, frame in numbered))
-    if len(made.frames) == len(numbered):
-        made.columns = [_positive(frame.get("colno")) for _, frame in numbered]
-    return made
+    frames = list(enumerate(found)) if isinstance(found, list) else []
+    frames = [pair for pair in frames if isinstance(pair[1], dict)]
+    if len(frames) > MAX_FRAMES:
+        frames = [*frames[:_OUTERMOST], *frames[_OUTERMOST - MAX_FRAMES :]]
+    return Thrown(
+        exception=_type(value, platform), message=str(value.get("value") or "")[:MESSAGE_CHARS],
+        frames=[_frame(frame, marks.get(str(number)) if marks else None, platform) for number, frame in frames],
+        columns=[_positive(frame.get("colno")) for _, frame in frames] if platform in _COLUMNS else [],
+    )  # fmt: skip
 
 
 def _frame(frame: Mapping[str, Any], meta: object, platform: str) -> Frame:
@@ -75,8 +78,10 @@ def _positive(value: object) -> int:
 
 def _path(frame: Mapping[str, Any], platform: str) -> str:
     """What a trace names: Java's the file alone, others' the path; of a very long one its end."""
-    names = ("filename",) if platform == "java" else ("abs_path", "filename", "module")
-    path = next((str(frame[name]) for name in names if frame.get(name)), "")
+    named = frame.get("filename") if platform == "java" else frame.get("abs_path") or frame.get("filename")
+    path = str(named or "" if platform == "java" else named or frame.get("module") or "")
+    if path[:1] == "/" and len(path) <= PATH_CHARS and "\n" not in path:
+        return path
     return path.removeprefix("file://").removeprefix("app:///").replace("\n", " ")[-PATH_CHARS:]
 
 
@@ -91,37 +96,44 @@ def _type(value: Mapping[str, Any], platform: str) -> str:
 
 
 def _function(frame: Mapping[str, Any], platform: str) -> str:
-    name, module = str(frame.get("function") or "")[:300], str(frame.get("module") or "")[:300]
-    named = _NAMES.get(platform)
-    return (named(name, module) if named else name).replace("\n", " ")[:NAME_CHARS]
+    name, named = str(frame.get("function") or "")[:300], _NAMES.get(platform)
+    if named:
+        name = named(name, frame)
+    return name.replace("\n", " ")[:NAME_CHARS]
 
 
-def _python(name: str, module: str) -> str:  # noqa: ARG001 - one shape for all
+def _module(frame: Mapping[str, Any]) -> str:
+    return str(frame.get("module") or "")[:300]
+
+
+def _python(name: str, _: Mapping[str, Any]) -> str:
     """SDKs send qualified names, tracebacks show the last part: `Cart.total`, `total.<locals>.<lambda>`."""
     return f"<{name.rpartition('<')[2]}" if name.endswith(">") else name.rpartition(".")[2]
 
 
-def _dotted(name: str, module: str) -> str:
+def _dotted(name: str, frame: Mapping[str, Any]) -> str:
+    module = _module(frame)
     return f"{module}.{name}" if module and name else name
 
 
-def _node(name: str, module: str) -> str:  # noqa: ARG001 - one shape for all
+def _node(name: str, _: Mapping[str, Any]) -> str:
     """SDKs write `?` for what V8 calls anonymous or does not name."""
     return "" if name in ("?", "<anonymous>") else re.sub(r"\?$", "<anonymous>", name)
 
 
-def _net(name: str, module: str) -> str:
+def _net(name: str, frame: Mapping[str, Any]) -> str:
     """`Price`, or what the SDK calls enhanced: `decimal Acme.Shop.Cart.Price(string sku)`."""
     found = _NET_NAME.search(name.partition("(")[0].rpartition(" ")[2] or name)
-    short = found[1] if found else name
+    short, module = found[1] if found else name, _module(frame)
     return short if "." in short.strip(".") or not module else f"{module}.{short}"
 
 
-def _ruby(name: str, module: str) -> str:
+def _ruby(name: str, frame: Mapping[str, Any]) -> str:
+    module = _module(frame)
     return f"{module}#{name}" if module and name else name
 
 
-def _php(name: str, module: str) -> str:  # noqa: ARG001 - one shape for all
+def _php(name: str, _: Mapping[str, Any]) -> str:
     return name.replace("::", "->")
 
 

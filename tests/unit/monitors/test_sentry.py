@@ -1,5 +1,6 @@
 """Sentry's protocol: envelopes, keys, limits, and what of an event becomes a signal."""
 
+import base64
 import contextlib
 import gzip
 import json
@@ -76,6 +77,15 @@ def test_an_event_is_a_crash(endpoint):
 def test_the_older_endpoint_takes_a_bare_event(endpoint):
     [signal] = endpoint.read(call(json.dumps(EVENT).encode(), path="/api/7/store/")).signals
     assert signal.key == f"sentry:7:{ID}"
+
+
+def test_clients_older_than_the_sdks_send_base64(endpoint):
+    packed_ = base64.b64encode(zlib.compress(json.dumps(EVENT).encode()))
+    assert endpoint.read(call(packed_, path="/api/7/store/")).signals[0].key == f"sentry:7:{ID}"
+    bomb = base64.b64encode(zlib.compress(b"\0" * (20 << 20)))
+    for body in (bomb, base64.b64encode(b"no deflate"), b"AAAA", b"nothing of that kind"):
+        with pytest.raises(ValueError, match=r"\w"):
+            endpoint.read(call(body, path="/api/7/store/"))
 
 
 def test_items_without_length_unknown_items_and_newlines_in_payloads(endpoint):
