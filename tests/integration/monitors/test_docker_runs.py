@@ -77,7 +77,7 @@ def test_a_terminal_s_trace_is_read_too(start):
 
 
 def test_a_trace_torn_apart_by_the_other_stream_is_found_in_its_own(start):
-    noise = "while :; do echo noise; done & "
+    noise = "while :; do echo noise; sleep 0.001; done & "
     sink = ListSink()
     with watching(made(log_lines=5000, log_bytes=1 << 20), sink):
         begun(sink)
