@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from nightshift.daemon.kit.frames import in_app
 from nightshift.daemon.model import Frame
 from nightshift.monitors.logs.languages import golang, php, ruby, rust, stack
 from nightshift.monitors.logs.traceback import CONTEXT, GROUP, HEADER, Trace, choose
@@ -32,9 +33,25 @@ def told(raised: Sequence[Thrown], platform: str, *, fatal: bool) -> tuple[Trace
     printed, parse = _LANGUAGES.get(platform, (_plain, None))
     lines = list(printed(chain))
     trace = parse(lines) if parse else None
-    if trace is None or not trace.exception or (not trace.frames and any(one.frames for one in chain)):
-        trace = choose(list(chain))
+    if trace is None or not trace.exception or _lost(trace, chain):
+        deepest = next((one for one in chain if any(in_app(frame.path) for frame in one.frames)), chain[-1])
+        trace = choose([deepest] if parse else list(chain))
     return trace and _with_code(trace, chain), "\n".join(lines)
+
+
+def _lost(trace: Trace, chain: Sequence[Thrown]) -> bool:
+    """Whether the text tells of fewer places than the event: a bundler's addresses are no paths for a log's reader.
+
+    A runtime's own frames may go, as they do in Go and Rust.
+    """
+    if any(in_app(frame.path) for frame in trace.frames) and trace.exception.startswith("panic"):
+        return False
+    same = [one for one in chain if one.exception == trace.exception] or list(chain)
+    return all(_placed(trace.frames) < _placed(one.frames) for one in same)
+
+
+def _placed(frames: Sequence[Frame]) -> int:
+    return sum(1 for frame in frames if frame.path and frame.line)
 
 
 def _with_code(trace: Trace, chain: Sequence[Thrown]) -> Trace:

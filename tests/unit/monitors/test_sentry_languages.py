@@ -162,6 +162,29 @@ def test_frames_keep_the_source_and_the_variables_only_an_event_knows():
     assert "    at total (/srv/web/cart.js:7:9)" in signal.sample.splitlines()
 
 
+@pytest.mark.parametrize("folder", ["https://shop.example/static/", "webpack-internal:///./src/", "/srv/my shop (2)/"])
+def test_places_no_log_reader_understands_are_kept(folder):
+    def thrown(file, function):
+        inside = {"abs_path": f"{folder}{file}", "function": function, "lineno": 1, "colno": 52_017, "in_app": True}
+        return event("javascript", [
+            {"type": "TypeError", "value": "x is undefined", "stacktrace": {"frames": [
+                {"abs_path": "/srv/node_modules/next/run.js", "function": "run", "lineno": 3, "colno": 1}, inside]}},
+            {"type": "Error", "value": "checkout failed", "stacktrace": {"frames": [inside]}},
+        ])  # fmt: skip
+
+    one, other = told(thrown("cart.js", "total")), told(thrown("till.js", "pay"))
+    assert (one.exception, one.frames[-1].path, one.frames[-1].line) == ("TypeError", f"{folder}cart.js", 1)
+    assert fingerprint(one) != fingerprint(other)
+    assert fingerprint(one) == fingerprint(told(thrown("cart.js", "total")))
+
+
+def test_the_runtimes_own_frames_do_not_hide_a_panic():
+    platform, [value] = EVENTS["go_index"]
+    runtime = go("runtime", "goPanicIndex", 88, "/usr/lib/go-1.19/src/runtime/panic.go")
+    more = {**value, "stacktrace": {"frames": [*value["stacktrace"]["frames"], *frames(runtime)["frames"]]}}
+    assert fingerprint(told(event(platform, [more]))) == fingerprint(told(event(platform, [value])))
+
+
 def test_what_was_suppressed_is_not_what_happened():
     boom, close = ({"type": name, "value": "", "stacktrace": frames(java("close", 4))} for name in ("Boom", "Close"))
     close["mechanism"] = {"type": "suppressed", "exception_id": 1, "parent_id": 0}
