@@ -3,12 +3,14 @@
 Fires when the share rose by `min_increase` and doubled, and when two tests find it less likely than `chance`: of all
 failures, then and now, so many fall into now (the conditional test of two Poisson rates: Przyborowski and Wilenski,
 Biometrika 31, 1940), and so many fail at the share that the baseline's worst window had: a service that always fails a
-little, or in bursts, is known by its own past. Both are bounded by Chernoff.
+little, or in bursts, is known by its own past. Both are bounded by Chernoff, and count requests as so many fewer as the
+baseline is rougher than independent requests would be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pydantic import Field
 
@@ -59,46 +61,62 @@ def look(settings: Settings, server: Prometheus, now_s: float) -> Iterator[Findi
         yield _judged(settings, total, errors.get(series_id(total.labels)), now_s)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Past:
+    """The baseline: failures, requests, the share of its worst window, and how much rougher than chance it is (the
+    variance of its windows over that of independent requests, 1 at least)."""
+
+    hits: float
+    requests: float
+    worst: float
+    rough: float
+
+
 def _judged(settings: Settings, total: Series, errors: Series | None, now_s: float) -> Finding:
     edge_s = now_s - settings.window_s
     requests = sum(total.between(edge_s, now_s))
     hits = sum(errors.between(edge_s, now_s)) if errors else 0.0
     if requests < settings.min_requests:
         return Finding(labels=total.labels, bad=False)
-    share, known = hits / requests, sum(total.between(0, edge_s)) >= settings.min_requests
-    before, usual = _past(settings, total, errors, edge_s) if known else (settings.unknown, settings.unknown)
+    share, past = hits / requests, _past(settings, total, errors, edge_s)
+    known = past.requests >= settings.min_requests
+    before = past.hits / past.requests if known else settings.unknown
     bad = (
         share >= before + settings.min_increase
         and share >= 2 * before
-        and chance_of_at_least(hits, requests, max(usual, before)) < settings.chance
-        and (not known or _by_chance(total, errors, edge_s, now_s) < settings.chance)
+        and chance_of_at_least(hits / past.rough, requests / past.rough, max(before, past.worst)) < settings.chance
+        and (not known or _by_chance(hits, requests, past) < settings.chance)
     )
-    past = (
-        f"{before:.2%} in the {settings.baseline_s / 60:.0f} min before" if known else "too few came before to compare"
-    )
-    why = f"{share:.1%} of {requests:.0f} requests failed in the last {settings.window_s / 60:.0f} min; {past}"
+    then = f"{before:.2%} in the {settings.baseline_s / 60:.0f} min before" if known else "too few came before to tell"
+    why = f"{share:.1%} of {requests:.0f} requests failed in the last {settings.window_s / 60:.0f} min; {then}"
     return Finding(labels=total.labels, bad=bad, why=why)
 
 
-def _by_chance(total: Series, errors: Series | None, edge_s: float, now_s: float) -> float:
+def _by_chance(hits: float, requests: float, past: _Past) -> float:
     """How likely so many of all failures fall into now, if nothing changed."""
-    if errors is None:
-        return 1.0
-    hits, requests = sum(errors.between(edge_s, now_s)), sum(total.between(edge_s, now_s))
-    all_hits, all_requests = sum(errors.between(0, now_s)), sum(total.between(0, now_s))
-    return chance_of_at_least(hits, all_hits, requests / all_requests)
+    return chance_of_at_least(
+        hits / past.rough, (hits + past.hits) / past.rough, requests / (requests + past.requests)
+    )  # fmt: skip
 
 
-def _past(settings: Settings, total: Series, errors: Series | None, edge_s: float) -> tuple[float, float]:
-    """The share of failures in the baseline, and what its worst windows had."""
-    past = total.between(edge_s - settings.baseline_s, edge_s)
-    hits = dict(errors.points) if errors else {}
-    windows: dict[int, list[float]] = {}
-    for at_s, requests in total.points:
+def _past(settings: Settings, total: Series, errors: Series | None, edge_s: float) -> _Past:
+    failed = dict(errors.points) if errors else {}
+    windows: dict[int, tuple[float, float]] = {}
+    for at_s, count in total.points:
         if edge_s - settings.baseline_s < at_s <= edge_s:
-            window = windows.setdefault(int((edge_s - at_s) // settings.window_s), [0.0, 0.0])
-            window[0] += hits.get(at_s, 0.0)
-            window[1] += requests
-    all_hits = sum(window[0] for window in windows.values())
+            number = int((edge_s - at_s) // settings.window_s)
+            bad, all_ = windows.get(number, (0.0, 0.0))
+            windows[number] = (bad + failed.get(at_s, 0.0), all_ + count)
+    hits, requests = (sum(column) for column in zip(*windows.values(), strict=True)) if windows else (0.0, 0.0)
     shares = [bad / all_ for bad, all_ in windows.values() if all_ >= settings.min_requests / 4]
-    return all_hits / sum(past) if sum(past) else 0.0, quantile(shares, 0.95) if shares else 0.0
+    rough = _roughness(list(windows.values()), hits / requests if requests else 0.0)
+    return _Past(hits=hits, requests=requests, worst=quantile(shares, 0.95) if shares else 0.0, rough=rough)
+
+
+def _roughness(windows: list[tuple[float, float]], share: float) -> float:
+    """Pearson's estimate of over-dispersion: Wedderburn, 'Quasi-likelihood functions', Biometrika 61 (1974)."""
+    seen = [(bad, all_) for bad, all_ in windows if all_ > 0]
+    if len(seen) < 4 or not 0 < share < 1:
+        return 1.0
+    squares = sum((bad - share * all_) ** 2 / (share * (1 - share) * all_) for bad, all_ in seen)
+    return max(1.0, squares / (len(seen) - 1))
