@@ -11,7 +11,8 @@ from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.model import Service
 from nightshift.daemon.ports import Receiver
 
-_KEY = re.compile(r"[0-9A-Za-z_-]{8,200}")
+_KEY = re.compile(r"[0-9A-Za-z_-]{8,200}|https://\w+\.invalid/")
+"""What fits into an address; commands that only read take secrets unread, as an address in `.invalid`."""
 PATHS = ("/api/{project}/envelope/", "/api/{project}/store/")
 
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from nightshift.daemon.config import UNSET
 from nightshift.daemon.kit.clock import ManualClock
 from nightshift.daemon.ports import Call, Receipt, Refused
 from nightshift.monitors import sentry
@@ -164,6 +165,10 @@ def test_a_key_no_sdk_could_show_is_refused_without_being_told(key):
     with pytest.raises(ValidationError, match="letters, digits, - or _") as refused:
         sentry.Project(id="7", service="shop", key=key)
     assert all(key not in error["msg"] for error in refused.value.errors() if key)
+
+
+def test_commands_that_only_read_need_no_key():
+    assert sentry.Project(id="7", service="shop", key=UNSET)
 
 
 @pytest.mark.parametrize("path", ["/api/8/envelope/", "/api/7x/envelope/"])

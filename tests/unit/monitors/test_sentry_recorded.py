@@ -1,4 +1,4 @@
-"""What real SDKs sent (`recorded/sentry_*.envelope`, paths and host renamed), beside what the same crash printed
+"""What real SDKs sent (`recorded/sentry_*.envelope`; paths and host renamed, modules and machine left out), beside what the same crash printed
 (`.txt`): an SDK's report and a log tell of the same incident."""
 
 from __future__ import annotations
