@@ -1,5 +1,5 @@
-"""What real SDKs sent (`recorded/sentry_*.envelope`; paths and host renamed, modules and machine left out), beside what the same crash printed
-(`.txt`): an SDK's report and a log tell of the same incident."""
+"""What real SDKs sent (`recorded/sentry_*.envelope`; paths and host renamed, modules and machine left out), beside what
+the same crash printed (`.txt`): an SDK's report and a log tell of the same incident."""
 
 from __future__ import annotations
 
