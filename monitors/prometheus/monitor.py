@@ -141,6 +141,9 @@ class PrometheusMonitor:
         except BadRule as bad:
             self._complain(what, str(bad))
             return None
+        except ArithmeticError as error:  # numbers no service has, from an exporter that is wrong
+            self._complain(what, f"{type(error).__name__}: {error}")
+            return None
         except EnvironmentBroke as broke:
             server.answers()
             self._complain(what, f"the server answers, but not this: {broke}")

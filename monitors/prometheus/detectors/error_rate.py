@@ -118,5 +118,5 @@ def _roughness(windows: list[tuple[float, float]], share: float) -> float:
     seen = [(bad, all_) for bad, all_ in windows if all_ > 0]
     if len(seen) < 4 or not 0 < share < 1:
         return 1.0
-    squares = sum((bad - share * all_) ** 2 / (share * (1 - share) * all_) for bad, all_ in seen)
+    squares = sum((bad - share * all_) ** 2 / max(share * (1 - share) * all_, 1e-9) for bad, all_ in seen)
     return max(1.0, squares / (len(seen) - 1))

@@ -1,7 +1,10 @@
 """The statistics of the detectors, against plain definitions and on noise."""
 
+import contextlib
 import math
+import re
 from dataclasses import replace
+from importlib import import_module
 from itertools import combinations
 from random import Random
 
@@ -10,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightshift.daemon.model import Severity
+from nightshift.monitors import prometheus
 from nightshift.monitors.prometheus.client import Series
-from nightshift.monitors.prometheus.detectors import error_rate, latency, leak
+from nightshift.monitors.prometheus.detectors import DETECTORS, error_rate, latency, leak
 from nightshift.monitors.prometheus.episodes import Finding, Manner, advance, dump_episodes, load_episodes
 from nightshift.monitors.prometheus.robust import chance_of_at_least, median, quantile, spread, theil_sen
+from nightshift.monitors.rules import Sample
 
 NUMBERS = st.floats(min_value=-1e6, max_value=1e6)
 MANNER = Manner(name="d", title="bad", severity=Severity.ERROR, for_s=60, clear_s=120, service_labels=("job",))
@@ -94,6 +99,106 @@ def test_memory_without_a_trend_stays_silent():
         points = [(150.0 * n, level + rng.gauss(0, 0.02)) for n in range(144)]
         alarms += leak.judged(settings, Series(labels={}, points=points), 1.0, points[-1][0]).bad
     assert alarms <= 3
+
+
+@given(
+    period=st.integers(4, 120), height=st.floats(0, 0.5), base=st.floats(0.05, 0.4), phase=st.integers(0, 120),
+    restart=st.integers(0, 400),
+)  # fmt: skip
+def test_a_collectors_saw_on_level_ground_is_no_leak(period, height, base, phase, restart):
+    """Six hours, a point every 150 s; a restart halves everything for some."""
+    points = []
+    for at_s in range(0, 21_600, 150):
+        share = base + height * ((at_s / 60 + phase) % period) / period
+        points.append((float(at_s), share * (2 if at_s / 60 < restart else 1)))
+    found = leak.judged(leak.Settings(), Series(labels={}, points=points), 1.0, 21_600.0)
+    assert not found.bad, found.why
+
+
+@given(slope=st.floats(0.03, 0.1), height=st.floats(0, 0.15), period=st.integers(4, 60))
+def test_a_leak_under_a_saw_is_seen_and_dated(slope, height, period):
+    points = [(float(s), 0.2 + slope * s / 3600 + height * (s / 60 % period) / period) for s in range(0, 21_600, 150)]
+    found = leak.judged(leak.Settings(), Series(labels={}, points=points), 1.0, 21_600.0)
+    left_h = (0.8 - 6 * slope) / slope
+    assert found.bad == (left_h <= 12) or abs(left_h - 12) < 1.5
+    if found.bad:
+        said = re.search(r"out of memory in ([\d.]+) (h|min)", found.why)
+        assert float(said[1]) / (1 if said[2] == "h" else 60) == pytest.approx(left_h, abs=max(0.8, 0.2 * left_h))
+
+
+def of_windows(rows):
+    """Requests and failures in windows of five minutes, the last of them now."""
+    total = Series(labels={}, points=[(300.0 * n, float(all_)) for n, (_, all_) in enumerate(rows)])
+    return total, Series(labels={}, points=[(300.0 * n, float(hits)) for n, (hits, _) in enumerate(rows)])
+
+
+def test_a_share_that_wanders_by_itself_must_do_more_than_wander():
+    """A week in which the share of failures went up and down within the hour, as generated."""
+    rough = [(252, 5464), (225, 5422), (129, 5094), (85, 5424), (108, 5870), (311, 5452), (104, 4920), (135, 5176),
+             (78, 4768), (92, 5214), (168, 6162), (260, 6370)]  # fmt: skip
+    assert not error_rate._judged(error_rate.Settings(), *of_windows([*rough, (581, 6529)]), 3600.0).bad
+    assert error_rate._judged(error_rate.Settings(), *of_windows([*rough, (2900, 6529)]), 3600.0).bad
+    smooth = [(163, 5445)] * 12
+    assert error_rate._judged(error_rate.Settings(), *of_windows([*smooth, (581, 6529)]), 3600.0).bad
+
+
+def pieces(*lows):
+    return Series(labels={}, points=[(1800.0 * n, low) for n, low in enumerate(lows)])
+
+
+def test_what_memory_falls_back_to_counts():
+    """A collector that runs every 168 minutes, over level ground and over rising ground."""
+    level, rising = (
+        [(150.0 * n, ground(n) + 0.39 * ((2.5 * n + 142) % 168) / 168) for n in range(144)]
+        for ground in (lambda n: 0.31, lambda n: 0.11 + 0.4 * n / 144)
+    )
+    found = [
+        leak.judged(leak.Settings(), Series(labels={}, points=points), 1.0, 21_600.0) for points in (level, rising)
+    ]
+    assert [finding.bad for finding in found] == [False, True]
+
+
+def test_a_leak_begins_anew_with_a_restart():
+    found = leak.judged(
+        leak.Settings(), pieces(0.9, 0.92, 0.94, 0.2, *(0.2 + 0.05 * n for n in range(9))), 1.0, 21_600.0
+    )
+    assert found.bad and "out of memory in 4.0 h" in found.why
+
+
+def test_a_start_that_warms_up_is_no_leak():
+    warm = pieces(*(0.7 - 0.6 * math.exp(-n / 4) for n in range(13)))
+    assert not leak.judged(leak.Settings(), warm, 1.0, 21_600.0).bad
+
+
+@given(st.lists(st.tuples(st.floats(0, 200), st.floats(0, 1)), max_size=14))
+def test_any_baseline_can_be_judged(windows):
+    total = Series(labels={}, points=[(300.0 * n, all_) for n, (all_, _) in enumerate(windows)])
+    errors = Series(labels={}, points=[(300.0 * n, all_ * share) for n, (all_, share) in enumerate(windows)])
+    for failed in (errors, None):
+        assert not error_rate._judged(error_rate.Settings(), total, failed, 300.0 * (len(windows) - 1)).bad or failed
+
+
+class Wild:
+    """A server whose exporters have lost their minds."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def now(self, expr, at_s=None):
+        return [Sample(labels={"job": "j"}, value=value) for value in self.values[:3]]
+
+    def over(self, expr, from_s, to_s, step_s):
+        points = [(from_s + n * step_s, value) for n, value in enumerate(self.values) if math.isfinite(value)]
+        return [Series(labels={"job": "j"}, points=points), Series(labels={}, points=[])]
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+@given(values=st.lists(st.floats() | st.sampled_from([0.0, 1.0, 5e-324, 1.7e308, -1.0]), max_size=40))
+def test_whatever_is_measured_can_be_judged_or_is_said_to_be_odd(name, values):
+    given = getattr(prometheus.Detectors(), name)
+    with contextlib.suppress(ArithmeticError):  # which the monitor says once and skips
+        for finding in import_module(DETECTORS[name]).look(given, Wild(values), 100_000):
+            assert isinstance(finding.why, str) and (finding.why or not finding.bad)
 
 
 def bad(*jobs):
