@@ -19,10 +19,12 @@ from nightshift.monitors.prometheus.client import Prometheus, Series
 from nightshift.monitors.prometheus.detectors.base import Base
 from nightshift.monitors.prometheus.detectors.families import counted, failed
 from nightshift.monitors.prometheus.episodes import Finding
-from nightshift.monitors.prometheus.robust import chance_of_at_least, quantile
+from nightshift.monitors.prometheus.robust import chance_of_at_least, median, quantile
 from nightshift.monitors.rules import series_id
 
 TITLE = "error rate rose"
+MEDIAN_CHI_SQUARE = 0.4549
+"""Of one degree of freedom."""
 
 
 class Settings(Base):
@@ -37,7 +39,7 @@ class Settings(Base):
     """What counts as now."""
     baseline_s: float = Field(default=3600.0, ge=600)
     """What it is compared with."""
-    min_requests: float = Field(default=20.0, gt=0)
+    min_requests: float = Field(default=5.0, gt=0)
     """Fewer requests within `window_s` say nothing."""
     min_increase: float = Field(default=0.02, gt=0, le=1)
     """By how much the share must have risen (0.02: two in a hundred requests more)."""
@@ -63,8 +65,8 @@ def look(settings: Settings, server: Prometheus, now_s: float) -> Iterator[Findi
 
 @dataclass(frozen=True, kw_only=True)
 class _Past:
-    """The baseline: failures, requests, the share of its worst window, and how much rougher than chance it is (the
-    variance of its windows over that of independent requests, 1 at least)."""
+    """The baseline: failures, requests, the share of its worst window, and how much rougher than chance it is
+    (variance over that of independent requests, 1 at least)."""
 
     hits: float
     requests: float
@@ -109,14 +111,17 @@ def _past(settings: Settings, total: Series, errors: Series | None, edge_s: floa
             windows[number] = (bad + failed.get(at_s, 0.0), all_ + count)
     hits, requests = (sum(column) for column in zip(*windows.values(), strict=True)) if windows else (0.0, 0.0)
     shares = [bad / all_ for bad, all_ in windows.values() if all_ >= settings.min_requests / 4]
-    rough = _roughness(list(windows.values()), hits / requests if requests else 0.0)
+    rough = _roughness(list(windows.values()))
     return _Past(hits=hits, requests=requests, worst=quantile(shares, 0.95) if shares else 0.0, rough=rough)
 
 
-def _roughness(windows: list[tuple[float, float]], share: float) -> float:
-    """Pearson's estimate of over-dispersion: Wedderburn, 'Quasi-likelihood functions', Biometrika 61 (1974)."""
+def _roughness(windows: list[tuple[float, float]]) -> float:
+    """Over-dispersion of most windows: the median of Pearson's squares about the median share, over what it is for
+    chance alone. After Wedderburn, 'Quasi-likelihood functions', Biometrika 61 (1974); by the median, since a burst in
+    one window says nothing of the others."""
     seen = [(bad, all_) for bad, all_ in windows if all_ > 0]
-    if len(seen) < 4 or not 0 < share < 1:
+    share = median([bad / all_ for bad, all_ in seen]) if len(seen) >= 4 else 0.0
+    if not 0 < share < 1:
         return 1.0
-    squares = sum((bad - share * all_) ** 2 / max(share * (1 - share) * all_, 1e-9) for bad, all_ in seen)
-    return max(1.0, squares / (len(seen) - 1))
+    squares = [(bad - share * all_) ** 2 / max(share * (1 - share) * all_, 1e-9) for bad, all_ in seen]
+    return max(1.0, median(squares) / MEDIAN_CHI_SQUARE)
