@@ -15,8 +15,9 @@ from nightshift.daemon.store.store import Store
 
 START_MS = ManualClock().now_ms()
 QUICK = settings(
-    max_examples=60, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
-)
+    max_examples=60, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)  # fmt: skip
 TOPOLOGY = {"web": ("shop",), "app": ("web",)}
 
 
