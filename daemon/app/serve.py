@@ -31,6 +31,7 @@ from nightshift.daemon.missions.parts import Parts
 from nightshift.daemon.missions.steps import Steps
 from nightshift.daemon.ports import EnvironmentBroke, Monitor, Refused
 from nightshift.daemon.store.store import Store
+from nightshift.monitors.rewatch import watch_on
 
 log = logging.getLogger(__name__)
 NODE = "node-1"
@@ -110,21 +111,11 @@ def _start(
 ) -> list[threading.Thread]:
     threads = [threading.Thread(target=run, args=(stop,), name=name, daemon=True) for name, run in work.items()]
     for name, monitor in watching.items():
-        target = partial(_watch, name, monitor, intake, store, stop)
+        target = partial(watch_on, monitor, intake, store.offsets.all, stop)
         threads.append(threading.Thread(target=target, name=f"monitor-{name}", daemon=True))
     for thread in threads:
         thread.start()
     return threads
-
-
-def _watch(name: str, monitor: Monitor, intake: Intake, store: Store, stop: threading.Event) -> None:
-    """A monitor that dies is started again: eyes must not close because of one odd line."""
-    while not stop.is_set():
-        try:
-            monitor.watch(intake, store.offsets.all(f"{name}:"), stop)
-        except Exception:  # the loop's edge: logged, then tried again
-            log.exception("monitor %s failed; it starts again in 5 s", name)
-        stop.wait(5.0)
 
 
 def _stop_threads(stop: threading.Event, outbox: Outbox, threads: list[threading.Thread]) -> None:

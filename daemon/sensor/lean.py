@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from nightshift.daemon.kit.redact import redact, register_secret
 from nightshift.daemon.ports import EnvironmentBroke, Monitor
 from nightshift.daemon.sensor.forward import Forwarder
 from nightshift.daemon.sensor.spool import Spool
+from nightshift.monitors.rewatch import watch_on
 
 _log = logging.getLogger(__name__)
 _STOP_S = 5.0
@@ -114,7 +116,7 @@ def run(plan: Plan, stop: threading.Event | None = None) -> int:
         return 3
     watching = plan.monitors()
     jobs: list[Callable[[], None]] = [lambda: Forwarder(spool, plan.target, clock).run(stop)]
-    jobs += [lambda n=name, m=monitor: _watch(n, m, spool, stop) for name, monitor in watching.items()]  # type: ignore[misc]
+    jobs += [partial(watch_on, monitor, spool, spool.checkpoints, stop) for monitor in watching.values()]
     threads = [threading.Thread(target=job, daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
@@ -149,16 +151,6 @@ def readable(status: Mapping[str, int], clock: Clock) -> dict[str, str]:
         else:
             told[name] = f"{value:,}"
     return told
-
-
-def _watch(name: str, monitor: Monitor, spool: Spool, stop: threading.Event) -> None:
-    """A monitor that dies is started again: eyes must not close because of one odd line."""
-    while not stop.is_set():
-        try:
-            monitor.watch(spool, spool.checkpoints(f"{name}:"), stop)
-        except Exception:  # noqa: BLE001 - the loop's edge: logged, then tried again
-            _log.exception("monitor %s failed; it starts again in 5 s", name)
-        stop.wait(5.0)
 
 
 def _until_told() -> threading.Event:
