@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from nightshift.monitors.logs.grammar import HEAD, MATCHED, OTHERS
 from nightshift.monitors.logs.record import Record, starts_record
 from nightshift.monitors.logs.traceback import CAUSE, CONTEXT, DIVIDER, FRAME, GROUP, HEADER, NUMBERED, exception_line
 
@@ -127,6 +128,8 @@ class Event:
         if CAUSE in body or CONTEXT in body:
             self.phase = Phase.CHAIN
             return self._add(body, text)
+        if _begins(body):
+            return Taken.OVER
         if body.strip() and (self._foreign or starts_record(body)):
             return self._other()
         self._continued += 1
@@ -159,6 +162,12 @@ def starts(text: str) -> bool:
     if at >= 0:
         return text[at + len(HEADER) :].strip() in (":", "")
     return _SYNTAX.match(text) is not None
+
+
+def _begins(body: str) -> bool:
+    """Whether another language's trace begins here."""
+    line = body[:MATCHED].encode("utf-8", "replace")
+    return line.startswith(OTHERS) or HEAD.match(line) is not None
 
 
 def _is_content(body: str) -> bool:

@@ -18,7 +18,7 @@ HEAD = re.compile(rb"(?:[A-Za-z_$][\w$]*[./])*[A-Z][\w$]*(?:Exception|Error|Thro
                    rb"|(?:^|[\s:\]])Error(?::|$)|Caused by: |Unhandled exception|Exception in thread"
                    rb"|Uncaught")  # fmt: skip
 RAISED = re.compile(rb"[A-Za-z_\x80-\xff][\w.\x80-\xff]*(?:<locals>[\w.]*)?(?::(?: .*)?)?$", re.DOTALL)
-GO_FRAME = re.compile(rb"\t\S.*:\d+|created by |\[signal |exit status |goroutine \d+ |\tpanic: |panic: "
+GO_FRAME = re.compile(rb"\t\S.*:\d+|created by |\[signal |exit status |goroutine \d+ |\tpanic: "
                        rb"|\.\.\.additional"
                        rb"|[^\s(]+(?:\(\*?[\w.\[\]]+\))?[\w.\[\]/%*-]*\(.*\)$|\[recovered\]|runtime stack:|rax |\S+ "
                        rb"+0x[0-9a-f]+$")  # fmt: skip

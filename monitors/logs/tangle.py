@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nightshift.monitors.logs.event import Event, Phase, Taken, starts
+from nightshift.monitors.logs.json_bytes import json_is_event
 from nightshift.monitors.logs.lines import is_bad
 from nightshift.monitors.logs.record import Record
 from nightshift.monitors.logs.traceback import GROUP, HEADER, parse
@@ -41,9 +42,20 @@ def untangle(text: Text, at: int, begin: int) -> list[Block]:
         return []
     last = max(t[-1][0] for t in traces)
     events = [(segment.TANGLED, tuple(context + t if t[0][0] == at else t)) for t in traces]
-    events += [(segment.LINE, (line,)) for line in tangle.left if line[0] < last and is_bad(line[1])]
+    events += [(_kind(text, line[1]), (line,)) for line in tangle.left if line[0] < last and _tells(text, line[1])]
     events.sort(key=lambda e: e[1][0][0])
     return [segment.Block(kind, lines[0][0], text.after(last), lines) for kind, lines in events]
+
+
+def _kind(text: Text, line: bytes) -> int:
+    from nightshift.monitors.logs import segment
+
+    return segment.JSON if line[:1] == b"{" and text.form != "plain" else segment.LINE
+
+
+def _tells(text: Text, line: bytes) -> bool:
+    """Whether a line nobody owns is an event by itself."""
+    return json_is_event(line) if line[:1] == b"{" and text.form != "plain" else text.errors and is_bad(line)
 
 
 class _Open:
