@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nightshift.monitors.logs.event import Event, Phase, Taken, starts
 from nightshift.monitors.logs.json_bytes import json_is_event
-from nightshift.monitors.logs.lines import is_bad
+from nightshift.monitors.logs.lines import is_bad, starts_record
 from nightshift.monitors.logs.record import Record
 from nightshift.monitors.logs.traceback import GROUP, HEADER, parse
 
@@ -37,11 +37,13 @@ def untangle(text: Text, at: int, begin: int) -> list[Block]:
             break
         here = text.after(here)
     context = [(begin, text.line(begin))] if begin < at else []
-    traces = [t for t in tangle.traces() if _is_trace(t)]
+    traces = [one for one in tangle.traces() if _is_trace(one.lines)]
     if not traces:
         return []
-    last = max(t[-1][0] for t in traces)
-    events = [(segment.TANGLED, tuple(context + t if t[0][0] == at else t)) for t in traces]
+    last = max(one.lines[-1][0] for one in traces)
+    spoken = {line for one in traces for line in one.context}
+    tangle.left = [line for line in tangle.left if line not in spoken]
+    events = [(segment.TANGLED, (*(context if t.lines[0][0] == at else t.context), *t.lines)) for t in traces]
     events += [(_kind(text, line[1]), (line,)) for line in tangle.left if line[0] < last and _tells(text, line[1])]
     events.sort(key=lambda e: e[1][0][0])
     return [segment.Block(kind, lines[0][0], text.after(last), lines) for kind, lines in events]
@@ -60,13 +62,15 @@ def _tells(text: Text, line: bytes) -> bool:
 
 class _Open:
     """A trace being collected; `prefix` is what stands before its header. Once a line had exactly that prefix, only
-    such lines are its own: `[pid 12]` and `[pid 13]` are two writers, while timestamps differ from line to line."""
+    such lines are its own: `[pid 12]` and `[pid 13]` are two writers, while timestamps differ from line to line.
+    `context` is the error record right above, if nobody owns it."""
 
-    __slots__ = ("event", "exact", "lines", "prefix")
+    __slots__ = ("context", "event", "exact", "lines", "prefix")
 
-    def __init__(self, text: str, at: int, line: bytes) -> None:
+    def __init__(self, text: str, at: int, line: bytes, above: Line | None) -> None:
         self.event, self.lines, self.exact = open_event(text), [(at, line)], False
         self.prefix = _prefix(text)
+        self.context = [above] if above and not self.prefix and _is_record(above[1]) else []
 
     def has(self, text: str) -> bool:
         """Whether a line has exactly this trace's prefix."""
@@ -80,16 +84,19 @@ class _Tangle:
         self.open: list[_Open] = []
         self._over: list[_Open] = []
         self.left: list[Line] = []
+        self._above: Line | None = None
 
     def take(self, at: int, line: bytes) -> bool:
         """Give a line to its owner; False when nothing is open any more."""
         text = line.decode("utf-8", "replace")
+        above, self._above = self._above, None
         if not (self.open and self._begins_another(text)) and self._owned(at, line, text):
             return True
         if starts(text) and len(self.open) < MAX_OPEN and (self.open or not self._over):
-            self.open.append(_Open(text, at, line))
+            self.open.append(_Open(text, at, line, above))
         else:
-            self.left.append((at, line))
+            self._above = (at, line)
+            self.left.append(self._above)
         return bool(self.open)
 
     def _begins_another(self, text: str) -> bool:
@@ -130,8 +137,12 @@ class _Tangle:
             self.open.remove(one)
             self._over.append(one)
 
-    def traces(self) -> list[list[Line]]:
-        return [one.lines for one in (*self._over, *self.open)]
+    def traces(self) -> list[_Open]:
+        return [*self._over, *self.open]
+
+
+def _is_record(line: bytes) -> bool:
+    return line[:1] != b"{" and starts_record(line) and is_bad(line)
 
 
 def _prefix(text: str) -> str:
