@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from nightshift.daemon.intake.template import template
 from nightshift.daemon.kit.frames import in_app
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.model import Frame, Signal
@@ -20,17 +21,6 @@ _VOLATILE = re.compile(
     r"url|link|links|value|exit_code|timestamp|time|at|prometheus|severity|level|version|revision|release|commit|log|count)$"
     r"|(?i:url|link)$|pod_template_hash|controller_revision_hash"
 )
-_HEADER = re.compile(
-    r"^\s*[\[(]?\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?[\])]?\s*"
-    r"|^\s*[\[(]?(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL)[\])]?[\s:|-]*",
-    re.IGNORECASE,
-)
-_DIGIT_TOKEN = re.compile(r"[^\s=:,;()\[\]{}'\"]*\d[^\s=:,;()\[\]{}'\"]*")
-_NAMED = re.compile(r"\b(user|for) [^\s\[]+(?= (?:from|on|at)\b)|\b(user) [^\s\[]+(?= \[|$)")
-"""Who, in the words of access logs: `invalid user alice from`, `for alice from`, `user alice [preauth]`."""
-_LEVELS = frozenset({"deb", "inf", "not", "war", "err", "cri", "fat"})
-_QUOTED = re.compile(r"'[^'\n]{0,200}'|\"[^\"\n]{0,200}\"")
-_OPENS = frozenset("0123456789[( \t")
 _CACHED_FRAMES = 100
 _BUILD = re.compile(r"(?:[0-9a-f]{7,}|v?\d[\w.-]*)$", re.IGNORECASE)
 
@@ -75,19 +65,6 @@ def module_tail(path: str) -> str:
     parts = [p for p in path.replace("\\", "/").split("/") if p not in ("", ".", "..")]
     folders = [p for p in parts[:-1][-1:] if not _BUILD.match(p)]
     return "/".join([*folders, *parts[-1:]])
-
-
-def template(text: str) -> str:
-    """A message without what changes from one time to the next: header, quoted values, tokens with a digit."""
-    line = text.strip().partition("\n")[0][:500]
-    for _ in range(2):
-        if line[:1] in _OPENS or line[:3].lower() in _LEVELS:
-            line = _HEADER.sub("", line, count=1)
-    if "'" in line or '"' in line:
-        line = _QUOTED.sub("?", line)
-    if "user " in line or "for " in line:
-        line = _NAMED.sub(r"\1\2 #", line)
-    return " ".join(_DIGIT_TOKEN.sub("#", line).split())
 
 
 def _type(exception: str) -> str:

@@ -10,7 +10,7 @@ import secrets
 def stable_id(prefix: str, *parts: str) -> str:
     """`prefix-` plus 12 base32 characters (60 bits) of SHA-256 over the parts; equal parts, equal id."""
     digest = hashlib.sha256(_bytes("\0".join(parts))).digest()
-    return f"{prefix}-{base64.b32encode(digest)[:12].decode().lower()}"
+    return f"{prefix}-{base64.b32encode(digest[:10])[:12].decode().lower()}"
 
 
 def random_id(prefix: str) -> str:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightshift.daemon.intake.fingerprint import fingerprint, module_tail, places, template
+from nightshift.daemon.intake.fingerprint import fingerprint, module_tail, places
+from nightshift.daemon.intake.template import template
 from nightshift.daemon.model import Frame, Signal
 
 
