@@ -7,7 +7,8 @@ import re
 from enum import Enum
 
 from nightshift.monitors.logs.grammar import HEAD, MATCHED, OTHERS
-from nightshift.monitors.logs.record import Record, starts_record
+from nightshift.monitors.logs.lines import starts_record
+from nightshift.monitors.logs.record import Record
 from nightshift.monitors.logs.traceback import CAUSE, CONTEXT, DIVIDER, FRAME, GROUP, HEADER, NUMBERED, exception_line
 
 MAX_FOREIGN = 2
@@ -128,9 +129,10 @@ class Event:
         if CAUSE in body or CONTEXT in body:
             self.phase = Phase.CHAIN
             return self._add(body, text)
-        if _begins(body):
-            return Taken.OVER
-        if body.strip() and (self._foreign or starts_record(body)):
+        line = body[:MATCHED].encode("utf-8", "replace")
+        if line.startswith(OTHERS) or HEAD.match(line):
+            return Taken.OVER  # another language's trace begins
+        if body.strip() and (self._foreign or starts_record(line)):
             return self._other()
         self._continued += 1
         return self._add(body, text) if self._continued <= MAX_CONTINUATION else Taken.OVER
@@ -162,12 +164,6 @@ def starts(text: str) -> bool:
     if at >= 0:
         return text[at + len(HEADER) :].strip() in (":", "")
     return _SYNTAX.match(text) is not None
-
-
-def _begins(body: str) -> bool:
-    """Whether another language's trace begins here."""
-    line = body[:MATCHED].encode("utf-8", "replace")
-    return line.startswith(OTHERS) or HEAD.match(line) is not None
 
 
 def _is_content(body: str) -> bool:

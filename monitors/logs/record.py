@@ -17,13 +17,6 @@ _LEVEL = re.compile(r"\b(DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b"
 _FLASK = re.compile(r"Exception on (\S{1,300}) \[([A-Z]{3,7})\]")
 _DJANGO = re.compile(r"Internal Server Error: (/\S{0,300})")
 _ACCESS = re.compile(r"\b(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (/[^\s\"?]{0,300})")
-_STARTS = re.compile(
-    r"\s*(?:[\[(]?\d{4}-\d\d-\d\d[T ]"
-    r"|[\[(<]?(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b"
-    r"|\d{1,3}(?:\.\d{1,3}){3} "
-    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d "
-    r"|\[\d\d/[A-Z][a-z]{2}/\d{4}|\{\")"
-)
 _PAIR = re.compile(r'(?:^|\s)([A-Za-z_][\w.-]{0,60})=("(?:[^"\\]|\\.)*"|[^\s"]*)')
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _NAIVE_SKEW_MS = 300_000
@@ -47,21 +40,10 @@ class Record:
         return LEVELS.get(self.level.lower(), Severity.ERROR)
 
 
-def starts_record(text: str) -> bool:
-    """Whether a line looks like the first line of a log record (time, level, access line, JSON)."""
-    return _STARTS.match(text) is not None
-
-
 def level_of(text: str) -> str:
     """The first level token of a line in lower case, '' without one: `0 ERROR` in an INFO line is no error."""
     found = _LEVEL.search(text[:300])
     return found[1].lower() if found else ""
-
-
-def introduces_crash(text: str) -> bool:
-    """Whether a line is the record a traceback on the next line belongs to, not somebody else's access line."""
-    bad = LEVELS.get(level_of(text), Severity.INFO) is not Severity.INFO
-    return bad and starts_record(text) and not text.lstrip().startswith("{")
 
 
 def read_record(text: str, now_ms: int) -> Record:
