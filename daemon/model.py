@@ -115,6 +115,7 @@ class Service:
     watch_interval_s: float = 5.0
     autonomy: str = "propose"
     runbook: str = ""
+    forge: str = "local"
 
 
 class Stage(StrEnum):
@@ -299,7 +300,12 @@ class ChangeState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeDraft:
-    """What a forge is asked to propose. `key` is the idempotency key: one change request per key, ever."""
+    """What a forge is asked to propose. `key` is the idempotency key: one change request per key, ever.
+
+    `round` counts how often the work was done again: a higher one than the forge has moves the same request to this
+    draft and tells so in a comment. `draft`: people have to decide, so it is not shown as ready. `urgent` is never held
+    back by a cap. `supersedes` are keys of requests that this one makes needless.
+    """
 
     key: str
     base: str
@@ -308,11 +314,19 @@ class ChangeDraft:
     body: str
     target: str = "main"
     labels: tuple[str, ...] = ()
+    round: int = 0
+    draft: bool = False
+    urgent: bool = False
+    supersedes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeRequest:
-    """A pull request as the forge has it. `head` is the commit that was judged; `merged` the merge result or ''."""
+    """A pull request as the forge has it. `head` is the commit that was judged; `merged` the merge result or ''.
+
+    `landed_on` is the commit the merge was put on; another one than the judged base means that somebody else's merge
+    came in between, at the same moment ('' = not merged, or not known).
+    """
 
     key: str
     number: int
@@ -325,6 +339,74 @@ class ChangeRequest:
     state: ChangeState
     url: str = ""
     merged: str = ""
+    round: int = 0
+    landed_on: str = ""
+
+
+class CheckState(StrEnum):
+    """What a check of the forge says of a commit."""
+
+    GREEN = "green"
+    PENDING = "pending"
+    RED = "red"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgeCheck:
+    """One check that ran, or has to run, on a change request's head."""
+
+    name: str
+    state: CheckState
+    required: bool = False
+    url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readiness:
+    """Whether a forge's own rules let a change request be merged: checks, and people's reviews.
+
+    `refused` says what forbids it until somebody changes something, `waiting` what it still waits for; both '': ready.
+    """
+
+    checks: tuple[ForgeCheck, ...] = ()
+    approvals: int = 0
+    approvals_needed: int = 0
+    objections: tuple[str, ...] = ()
+    refused: str = ""
+    waiting: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Nothing stands in the way."""
+        return not (self.refused or self.waiting)
+
+
+class ForgeEventKind(StrEnum):
+    """What people do to a change request, on the forge."""
+
+    SAID = "said"
+    PUSHED = "pushed"
+    MERGED = "merged"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgeEvent:
+    """Something a forge told about a branch of ours. `key` identifies it, so that hearing it twice counts once.
+
+    `repository` is ``owner/name`` as the forge spells it, `text` what was said after ``nightshift:``, `head` the commit
+    the branch stands at afterwards ('' = not told).
+    """
+
+    key: str
+    forge: str
+    repository: str
+    kind: ForgeEventKind
+    branch: str
+    actor: str
+    text: str = ""
+    head: str = ""
+    at_ms: int = 0
 
 
 class Recovery(StrEnum):

@@ -9,14 +9,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from nightshift.daemon.model import (
     Case,
     ChangeDraft,
     ChangeRequest,
+    ForgeEvent,
     Health,
     Patch,
+    Readiness,
     Reproduction,
     Service,
     Signal,
@@ -69,9 +72,11 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What a receiver made of a call: the signals to be durable BEFORE the answer goes out, and the answer."""
+    """What a receiver made of a call: the signals to be durable, and the events to be heard, BEFORE the answer goes
+    out, and the answer."""
 
     signals: Sequence[Signal] = ()
+    events: Sequence[ForgeEvent] = ()
     status: int = 200
     body: Mapping[str, object] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -232,6 +237,10 @@ class Forge(Protocol):
 
     name: str
 
+    def path(self, service: Service) -> Path:
+        """Where the daemon's bare repository of a service lies."""
+        ...
+
     def sync(self, service: Service) -> str:
         """Bring the daemon's bare repository up to date; returns its path."""
         ...
@@ -240,12 +249,30 @@ class Forge(Protocol):
         """The commit the service's branch points at (full hex)."""
         ...
 
-    def propose(self, service: Service, draft: ChangeDraft) -> ChangeRequest: ...
+    def propose(self, service: Service, draft: ChangeDraft) -> ChangeRequest:
+        """The one request of `draft.key`; a settled one is returned as it is, an open one follows to `draft.round`.
+
+        Raises `Refused` (the diff does not apply, changes nothing, is not taken), `Settled` (people have the branch
+        now), `NotYet` (as many requests are open as there may be).
+        """
+        ...
 
     def find(self, service: Service, key: str) -> ChangeRequest | None: ...
 
+    def readiness(self, service: Service, key: str) -> Readiness:
+        """What the forge's required checks and review rules say of an open request. Raises `Refused`: unknown."""
+        ...
+
     def merge(self, service: Service, key: str, *, head: str, base: str) -> ChangeRequest:
-        """Merge if the head is the judged commit and the branch still stands at `base`; else raise `StaleBase`."""
+        """Merge if the head is the judged commit and the branch still stands at `base`; else raise `StaleBase`.
+
+        Raises `NotYet` while checks or reviews are missing, `Settled` when people closed it or moved its branch,
+        `Refused` when a required check failed or the forge says no.
+        """
+        ...
+
+    def comment(self, service: Service, key: str, once: str, text: str) -> None:
+        """Say something on a request, once per `once`, however often it is asked for."""
         ...
 
     def close(self, service: Service, key: str, reason: str) -> ChangeRequest: ...
@@ -254,11 +281,23 @@ class Forge(Protocol):
         """The diff that undoes the merged change on today's branch; raises `Refused` when it does not apply."""
         ...
 
+    def may_steer(self, service: Service, person: str) -> bool:
+        """Whether a person of the forge may tell us what to do: who may write to the repository may."""
+        ...
+
     def probe(self, service: Service) -> Health: ...
 
 
 class StaleBase(Exception):
     """The branch moved after the verdict; the patch must be judged again on the new base."""
+
+
+class NotYet(EnvironmentBroke):
+    """It will be possible later: checks run, a review is missing, a limit of the forge is used up."""
+
+
+class Settled(Refused):
+    """People settled a change request themselves: closed it, or made its branch theirs."""
 
 
 class Deployer(Protocol):
@@ -297,6 +336,7 @@ __all__ = [
     "Fixer",
     "Forge",
     "Monitor",
+    "NotYet",
     "Note",
     "Notice",
     "Notifier",
@@ -307,6 +347,7 @@ __all__ = [
     "Sandbox",
     "SandboxSpec",
     "Sandboxes",
+    "Settled",
     "Sink",
     "StaleBase",
     "Tester",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nightshift.daemon.forges.records import safe_name
 from nightshift.daemon.forges.wording import commit_message
-from nightshift.daemon.kit.git import BareRepo, GitError
+from nightshift.daemon.kit.git import MAIL, BareRepo, GitError
 from nightshift.daemon.model import ChangeDraft, ChangeRequest
 from nightshift.daemon.ports import Refused, StaleBase
 
@@ -61,3 +61,22 @@ def undoing(repo: BareRepo, tip: str, merged: str) -> str:
 def parents_of(repo: BareRepo, commit: str) -> list[str]:
     """The parents of a commit, in order."""
     return repo.out("rev-list", "--parents", "-n", "1", commit).decode().split()[1:]
+
+
+def made_here(repo: BareRepo, commit: str, key: str) -> bool:
+    """Whether a commit is one this program made for a key; one that people amended or added is not."""
+    if not repo.resolve(commit):
+        return False
+    who, _, text = (
+        repo.out("show", "--no-patch", "--format=%ce%x00%B", commit).decode("utf-8", "replace").partition("\0")
+    )
+    return who == MAIL and f"\nNightshift-Key: {safe_name(key)}\n" in text
+
+
+def landed(repo: BareRepo, base: str, tip: str, head: str) -> str:
+    """The commit of the branch's own line since `base` that has `head` in it or, squashed or rebased, its tree."""
+    tree = repo.tree_of(head)
+    for commit in repo.out("rev-list", "--first-parent", "--reverse", tip, f"^{base}").decode().split():
+        if commit == head or head in parents_of(repo, commit) or repo.tree_of(commit) == tree:
+            return commit
+    return ""

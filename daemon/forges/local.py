@@ -13,16 +13,23 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from nightshift.daemon.forges.changes import commit_of, landing, merge_result, parents_of, undoing
+from nightshift.daemon.forges.changes import commit_of, landing, made_here, merge_result, parents_of, undoing
 from nightshift.daemon.forges.locks import alone, clear_stale_locks
 from nightshift.daemon.forges.records import Record, Records, safe_name
 from nightshift.daemon.forges.upstream import Upstream, is_bare
-from nightshift.daemon.forges.wording import neutral, neutral_title, request_body
+from nightshift.daemon.forges.wording import (
+    another_round,
+    neutral,
+    neutral_body,
+    neutral_title,
+    once_marker,
+    request_body,
+)
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.kit.git import ZERO, BareRepo, GitError, local_path
 from nightshift.daemon.kit.redact import redact
-from nightshift.daemon.model import ChangeDraft, ChangeRequest, ChangeState, Health, Service
-from nightshift.daemon.ports import EnvironmentBroke, Refused, StaleBase
+from nightshift.daemon.model import ChangeDraft, ChangeRequest, ChangeState, Health, Readiness, Service
+from nightshift.daemon.ports import EnvironmentBroke, Refused, Settled, StaleBase
 
 
 class Settings(BaseModel):
@@ -74,13 +81,17 @@ class LocalForge:
     def propose(self, service: Service, draft: ChangeDraft) -> ChangeRequest:
         """Get or create the request of `draft.key`, towards the service's branch; a closed one is returned as it is.
 
-        Raises Refused when the diff does not apply to `draft.base` or changes nothing.
+        Raises Refused when the diff does not apply to `draft.base` or changes nothing, Settled when people moved the
+        request's branch. There is no cap and no draft here: nobody's inbox fills up.
         """
         with self._desk(service) as desk:
             found = desk.records.find(draft.key)
             if found is None:
                 found = desk.records.put(self._draw_up(desk, service, draft))
                 _point(desk.repo, found.request)
+                self._supersede(desk, draft)
+            elif found.request.state is ChangeState.OPEN and draft.round > found.request.round:
+                found = self._revise(desk, service, found, draft)
             elif not desk.repo.resolve(f"refs/heads/{found.request.branch}"):
                 _point(desk.repo, found.request)
             return found.request
@@ -111,6 +122,26 @@ class LocalForge:
             if publishes:
                 self._publish(desk, merged, base)
             return _settle(desk, record, ChangeState.MERGED, merged=merged)
+
+    def readiness(self, service: Service, key: str) -> Readiness:
+        """Nothing checks and nobody reviews here, so it is ready. Raises Refused: unknown."""
+        with self._desk(service, exclusive=False) as desk:
+            _need(desk, key)
+            return Readiness()
+
+    def comment(self, service: Service, key: str, once: str, text: str) -> None:
+        """Kept beside the request."""
+        with self._desk(service) as desk:
+            _comment(desk, _need(desk, key), once, text)
+
+    def comments(self, service: Service, key: str) -> tuple[str, ...]:
+        """What was said on a request."""
+        with self._desk(service, exclusive=False) as desk:
+            return tuple(said.partition("\n")[2] for said in _need(desk, key).comments)
+
+    def may_steer(self, service: Service, person: str) -> bool:  # noqa: ARG002 - the port's signature
+        """Nobody: here people speak through the command line and the HTTP API."""
+        return False
 
     def close(self, service: Service, key: str, reason: str) -> ChangeRequest:
         """Close an open request with a reason; a merged or closed one is returned as it is."""
@@ -173,9 +204,27 @@ class LocalForge:
         url = f"file://{desk.repo.path}#{branch}"
         request = ChangeRequest(
             key=draft.key, number=number, branch=branch, target=service.branch, base=draft.base, head=head, url=url,
-            title=neutral_title(draft.title), body=request_body(draft, head), state=ChangeState.OPEN,
+            title=neutral_title(draft.title), body=request_body(draft, head), state=ChangeState.OPEN, round=draft.round,
         )  # fmt: skip
         return Record(request=request, labels=draft.labels, created_at_ms=self.clock.now_ms())
+
+    def _revise(self, desk: _Desk, service: Service, found: Record, draft: ChangeDraft) -> Record:
+        """Another round of an open request: the branch moves first, the record tells of it."""
+        new = self._draw_up(desk, service, draft).request
+        ref = f"refs/heads/{found.request.branch}"
+        now = desk.repo.resolve(ref)
+        if now not in ("", found.request.head, new.head) and not made_here(desk.repo, now, draft.key):
+            raise Settled(f"people moved {found.request.branch} to {now[:12]}: it is theirs")
+        desk.repo.swap(ref, new.head, now or ZERO)
+        told = _comment(desk, found, f"round-{draft.round}", another_round(draft.round, draft.base, new.head))
+        request = replace(new, number=found.request.number)
+        return desk.records.put(replace(told, request=request, labels=draft.labels))
+
+    def _supersede(self, desk: _Desk, draft: ChangeDraft) -> None:
+        for key in draft.supersedes:
+            old = desk.records.find(key)
+            if old and old.request.state is ChangeState.OPEN and key != draft.key and not _take_back(desk, old.request):
+                _settle(desk, old, ChangeState.CLOSED, reason=f"superseded by {draft.key}")
 
     def _land(self, desk: _Desk, request: ChangeRequest, base: str) -> str:
         """Move the branch from `base` to the merge result; the one it already holds if an earlier call got here."""
@@ -207,7 +256,7 @@ class LocalForge:
 
 def _check_head(desk: _Desk, request: ChangeRequest, head: str) -> None:
     if request.state is ChangeState.CLOSED:
-        raise Refused(f"change request {request.key} is closed")
+        raise Settled(f"change request {request.key} is closed")
     now = desk.repo.resolve(f"refs/heads/{request.branch}")
     if not now:
         _point(desk.repo, request)
@@ -238,6 +287,15 @@ def _need(desk: _Desk, key: str) -> Record:
     return found
 
 
+def _comment(desk: _Desk, record: Record, once: str, text: str) -> Record:
+    """The first line of what is kept is its key."""
+    line = once_marker(once)
+    if any(said.partition("\n")[0] == line for said in record.comments):
+        return record
+    return desk.records.put(replace(record, comments=(*record.comments, f"{line}\n{neutral_body(text)}")))
+
+
 def _settle(desk: _Desk, record: Record, state: ChangeState, *, merged: str = "", reason: str = "") -> ChangeRequest:
-    request = replace(record.request, state=state, merged=merged)
+    landed_on = next(iter(parents_of(desk.repo, merged)), "") if merged else ""
+    request = replace(record.request, state=state, merged=merged, landed_on=landed_on)
     return desk.records.put(replace(record, request=request, reason=reason)).request

@@ -26,6 +26,8 @@ class Record:
     labels: tuple[str, ...] = ()
     reason: str = ""
     created_at_ms: int = 0
+    comments: tuple[str, ...] = ()
+    """`once` keys of comments that were made, with their text where there is no other place for it."""
     blob: str = ""
 
 
@@ -91,6 +93,7 @@ def _format(record: Record) -> bytes:
         "labels": list(record.labels),
         "reason": record.reason,
         "created_at_ms": record.created_at_ms,
+        "comments": list(record.comments),
     }
     return json.dumps(data, indent=1, sort_keys=True).encode()
 
@@ -99,5 +102,5 @@ def _parse(blob: str, text: bytes) -> Record:
     data = json.loads(text)
     return Record(
         request=load(ChangeRequest, data["request"]), labels=tuple(data["labels"]), reason=data["reason"],
-        created_at_ms=data["created_at_ms"], blob=blob,
+        created_at_ms=data["created_at_ms"], comments=tuple(data.get("comments", ())), blob=blob,
     )  # fmt: skip

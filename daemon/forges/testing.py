@@ -13,10 +13,10 @@ from pathlib import Path
 
 from nightshift.daemon.forges.changes import commit_of, landing, merge_result, undoing
 from nightshift.daemon.forges.records import safe_name
-from nightshift.daemon.forges.wording import neutral_title, request_body
+from nightshift.daemon.forges.wording import neutral_body, neutral_title, request_body
 from nightshift.daemon.kit.git import BareRepo, GitError
-from nightshift.daemon.model import ChangeDraft, ChangeRequest, ChangeState, Health, Service
-from nightshift.daemon.ports import EnvironmentBroke, Refused, StaleBase
+from nightshift.daemon.model import ChangeDraft, ChangeRequest, ChangeState, Health, Readiness, Service
+from nightshift.daemon.ports import EnvironmentBroke, Refused, Settled, StaleBase
 
 
 class FakeForge:
@@ -30,7 +30,12 @@ class FakeForge:
         self.calls: list[str] = []
         self._tips: dict[str, str] = {}
         self._requests: dict[tuple[str, str], ChangeRequest] = {}
+        self._comments: dict[tuple[str, str, str], str] = {}
         self._lock = threading.RLock()
+
+    def path(self, service: Service) -> Path:
+        """Where the throw-away repository lies."""
+        return self.root / f"{safe_name(service.name)}.git"
 
     def sync(self, service: Service) -> str:
         """Fetch the service's branch; the fake follows it forwards and keeps its own merges."""
@@ -55,7 +60,10 @@ class FakeForge:
         """Get or create."""
         with self._called("propose"):
             found = self._requests.get((service.name, draft.key))
-            return found or self._keep(service, self._request(service, draft))
+            if found and found.state is ChangeState.OPEN and draft.round > found.round:
+                self.comment(service, draft.key, f"round-{draft.round}", f"Round {draft.round + 1}")
+                return self._keep(service, replace(self._request(service, draft), number=found.number))
+            return found or self._keep(service, self._first(service, draft))
 
     def find(self, service: Service, key: str) -> ChangeRequest | None:
         """The request of a key."""
@@ -74,12 +82,32 @@ class FakeForge:
             if request.state is ChangeState.MERGED:
                 return request
             if request.state is ChangeState.CLOSED:
-                raise Refused(f"change request {key} is closed")
+                raise Settled(f"change request {key} is closed")
             if request.head != head or tip != base:
                 raise StaleBase(f"{request.target} stands at {tip[:12]}, the verdict was on {base[:12]}")
             merged = merge_result(self._repo(service), request, base)
             self._tips[service.name] = merged
-            return self._keep(service, replace(request, state=ChangeState.MERGED, merged=merged))
+            return self._keep(service, replace(request, state=ChangeState.MERGED, merged=merged, landed_on=base))
+
+    def readiness(self, service: Service, key: str) -> Readiness:
+        """Always ready."""
+        with self._called("readiness"):
+            self._need(service, key)
+            return Readiness()
+
+    def comment(self, service: Service, key: str, once: str, text: str) -> None:
+        """Once."""
+        with self._called("comment"):
+            self._need(service, key)
+            self._comments.setdefault((service.name, key, once), neutral_body(text))
+
+    def comments(self, service: Service, key: str) -> tuple[str, ...]:
+        """What was said."""
+        return tuple(text for (name, of, _), text in self._comments.items() if (name, of) == (service.name, key))
+
+    def may_steer(self, service: Service, person: str) -> bool:
+        """Nobody may."""
+        return False
 
     def close(self, service: Service, key: str, reason: str) -> ChangeRequest:
         """Close when open."""
@@ -126,12 +154,20 @@ class FakeForge:
             broke = EnvironmentBroke if "remote ref" not in str(error) else Refused
             raise broke(f"{service.repo} has no branch {service.branch!r}: {error}") from error
 
+    def _first(self, service: Service, draft: ChangeDraft) -> ChangeRequest:
+        made = self._request(service, draft)
+        for key in draft.supersedes:
+            old = self._requests.get((service.name, key))
+            if old and old.state is ChangeState.OPEN:
+                self._keep(service, replace(old, state=ChangeState.CLOSED))
+        return made
+
     def _request(self, service: Service, draft: ChangeDraft) -> ChangeRequest:
         head = commit_of(self._repo(service), draft)
         return ChangeRequest(
             key=draft.key, number=len(self._of(service)) + 1, branch=f"nightshift/{safe_name(draft.key)}",
             target=service.branch, base=draft.base, head=head, title=neutral_title(draft.title),
-            body=request_body(draft, head), state=ChangeState.OPEN, url=f"fake:{draft.key}",
+            body=request_body(draft, head), state=ChangeState.OPEN, url=f"fake:{draft.key}", round=draft.round,
         )  # fmt: skip
 
     def _of(self, service: Service) -> tuple[ChangeRequest, ...]:

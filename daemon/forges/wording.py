@@ -56,3 +56,21 @@ def commit_message(draft: ChangeDraft, key: str) -> str:
 def request_body(draft: ChangeDraft, head: str) -> str:
     """The body people read: the draft's, and the line that undoes it once merged."""
     return f"{neutral_body(draft.body)}\n\nUndo once merged: `git revert --no-edit {head}`"
+
+
+def once_marker(once: str) -> str:
+    """An invisible line that finds a comment again; what could end it early is taken out of `once`."""
+    return f"<!-- nightshift:{re.sub(r'[^A-Za-z0-9._:-]', '-', once)[:100]} -->"
+
+
+def comment_body(text: str, once: str) -> str:
+    """A neutral comment that can be found again."""
+    return f"{neutral_body(text)}\n\n{once_marker(once)}"
+
+
+def another_round(round_: int, base: str, head: str) -> str:
+    """What a comment says when the work was done again."""
+    return (
+        f"Round {round_ + 1}: the branch was proved again on `{base[:12]}` and now stands at `{head[:12]}`. "
+        "The description above is of this round."
+    )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
+from nightshift.daemon.kit.access import Access, Nobody
 from nightshift.daemon.kit.run import Completed, run
 from nightshift.daemon.kit.tar import tar_of_entries
 
@@ -32,7 +33,7 @@ _FORBIDDEN = frozenset({"", ".", "..", ".git"})
 _LOST = ("but expected", "reference already exists", "unable to resolve reference")
 _KEPT = frozenset({"PATH", "HOME", "SSH_AUTH_SOCK", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"})
 _WHO = "Nightshift"
-_MAIL = "nightshift@localhost"
+MAIL = "nightshift@localhost"
 
 
 class GitError(Exception):
@@ -54,19 +55,19 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
         **kept, "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file:https:ssh:http", "GIT_OPTIONAL_LOCKS": "0",
         "GIT_NO_LAZY_FETCH": "1",
-        "GIT_ATTR_NOSYSTEM": "1", "GIT_AUTHOR_NAME": _WHO, "GIT_AUTHOR_EMAIL": _MAIL,
-        "GIT_COMMITTER_NAME": _WHO, "GIT_COMMITTER_EMAIL": _MAIL, **extra,
+        "GIT_ATTR_NOSYSTEM": "1", "GIT_AUTHOR_NAME": _WHO, "GIT_AUTHOR_EMAIL": MAIL,
+        "GIT_COMMITTER_NAME": _WHO, "GIT_COMMITTER_EMAIL": MAIL, **extra,
     }  # fmt: skip
 
 
 class BareRepo:
-    """A bare repository owned by the daemon."""
+    """A bare repository owned by the daemon. `access` lets it into others over the network."""
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = str(path)
+    def __init__(self, path: str | Path, access: Access | None = None) -> None:
+        self.path, self._access = str(path), access or Nobody()
 
     @classmethod
-    def ensure(cls, path: str | Path) -> BareRepo:
+    def ensure(cls, path: str | Path, access: Access | None = None) -> BareRepo:
         """Open it, or create it empty without templates or hooks; whole or not at all, whoever races or is killed."""
         if not (Path(path) / "HEAD").exists():
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -74,14 +75,20 @@ class BareRepo:
                 argv = ["git", *_SAFE, "init", "--bare", "--quiet", "--template=", "--initial-branch=main"]
                 _check(run([*argv, f"{folder}/git"], timeout_s=60, env=_environment({})))
                 _move(f"{folder}/git", path)
-        return cls(path)
+        return cls(path, access)
 
     def run(
-        self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, timeout_s: float = 120
-    ) -> Completed:
+        self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None, timeout_s: float = 120,
+        fds: Sequence[int] = (),
+    ) -> Completed:  # fmt: skip
         """Run git here with every door closed; never raises on a non-zero exit."""
         argv = ["git", f"--git-dir={self.path}", *_SAFE, *args]
-        return run(argv, timeout_s=timeout_s, stdin=stdin, env=_environment(env or {}))
+        return run(argv, timeout_s=timeout_s, stdin=stdin, env=_environment(env or {}), pass_fds=fds)
+
+    def _there(self, source: str, *args: str, timeout_s: float) -> Completed:
+        """Run a command that talks to another repository, let in as `access` says."""
+        with self._access.granted(source) as grant:
+            return self.run(*grant.flags, *args, env=grant.env, fds=grant.fds, timeout_s=timeout_s)
 
     def out(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
         """Standard output of a git command that must succeed; raises GitError."""
@@ -91,12 +98,13 @@ class BareRepo:
         """Fetch objects and refs from a path or URL; nothing of the source is executed. Raises GitError."""
         flags = ("--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--quiet", "--no-recurse-submodules")
         there = _doors(source, "--upload-pack", _UPLOAD_PACK)
-        _check(self.run("fetch", *flags, *there, "--", as_source(source), *refspecs, timeout_s=timeout_s))
+        _check(self._there(source, "fetch", *flags, *there, "--", as_source(source), *refspecs, timeout_s=timeout_s))
 
     def remote_tip(self, source: str, ref: str, timeout_s: float = 60) -> str:
         """Where a ref stands in another repository, '' when it isn't there. Raises GitError if that can't be read."""
         there = _doors(source, "--upload-pack", _UPLOAD_PACK)
-        done = _check(self.run("ls-remote", "--refs", *there, "--", as_source(source), ref, timeout_s=timeout_s))
+        asked = ("ls-remote", "--refs", *there, "--", as_source(source), ref)
+        done = _check(self._there(source, *asked, timeout_s=timeout_s))
         rows = (line.split("\t") for line in done.text().splitlines())
         return next((row[0] for row in rows if row[1:] == [ref]), "")
 
@@ -104,8 +112,9 @@ class BareRepo:
         """Move a ref of another repository from `expect` to `commit`, or nothing; a local one's hooks don't run."""
         there = _doors(target, "--receive-pack", _RECEIVE_PACK)
         lease = f"--force-with-lease={ref}:{expect}"
-        return self.run("push", "--no-verify", "--no-signed", "--recurse-submodules=no", lease, *there,
-                        "--", as_source(target), f"{commit}:{ref}", timeout_s=timeout_s)  # fmt: skip
+        flags = ("--no-verify", "--no-signed", "--recurse-submodules=no", lease)
+        return self._there(target, "push", *flags, *there, "--", as_source(target), f"{commit}:{ref}",
+                           timeout_s=timeout_s)  # fmt: skip
 
     def committed_at_s(self, commit: str) -> int:
         """A commit's committer time in Unix seconds; raises GitError when there is no such commit."""

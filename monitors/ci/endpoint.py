@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from nightshift.daemon.kit.addresses import repository_of
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.kit.redact import register_secret
 from nightshift.daemon.model import Service, Severity, Signal
 from nightshift.daemon.ports import Call, Receipt, Refused
 from nightshift.monitors.ci import PATHS, github, gitlab
-from nightshift.monitors.ci.run import Run, repository_of
+from nightshift.monitors.ci.run import Run
 
 if TYPE_CHECKING:
     from nightshift.monitors.ci import Settings

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-_ADDRESS = re.compile(r"(?:[a-z+]+://[^/]+/|[^/:@]+@[^/:]+:)/*([^?#]+?/[^/?#]+?)(?:\.git)?/*\Z")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +36,6 @@ def text(value: Mapping[str, Any], name: str, most: int = 300) -> str:
     """A field as text; '' when it is missing or no text or number."""
     found = value.get(name)
     return str(found)[:most] if isinstance(found, (str, int)) and not isinstance(found, bool) else ""
-
-
-def repository_of(address: str) -> str:
-    """`owner/name` of a repository's https or ssh address; '' for a folder."""
-    found = _ADDRESS.match(address.strip())
-    return found[1] if found else ""
 
 
 def verdict(conclusion: str) -> bool | None:
