@@ -134,8 +134,9 @@ class Tally(Grouper):
     def _note_touched(self, end: int) -> None:
         """Keep the bytes that tell the time of each kind's last event in this piece; they are read once, at the end."""
         for group, offset in self._touched.values():
-            group.last = (self._name, offset)
-            group.around = self._around(offset, end)
+            if group.last < (self._name, offset) or group.last[0] != self._name:
+                group.last = (self._name, offset)
+                group.around = self._around(offset, end)
         self._touched.clear()
 
     def _around(self, offset: int, end: int) -> tuple[bytes, bytes]:

@@ -7,6 +7,7 @@ bytes; lines without a hit are never decoded, copied or split.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,9 @@ def kernel() -> Any:
     return _kernel
 
 
-HAND, MORE, NEWS = 1, 2, 3
-"""How the kernel's scan ends before the end: a line is handed over; an event may go on; a kind is new."""
+HAND, MORE, NEWS, TOLD = 1, 2, 3, 4
+"""How the kernel's scan ends before the end: a line is handed over; an event may go on; a kind is new; a line is handed
+over whose events' keys are told."""
 
 
 class Prefilter:
@@ -208,22 +210,32 @@ class Scanner:
         kernel, grouper, errors = self._prefilter.kernel, self.grouper, self._prefilter.errors
         assert kernel is not None
         at, status, known = text.floor, HAND, grouper.known
-        while status in (HAND, NEWS) and at < text.stop:
-            events, status, at, ended, text.floor, counted = kernel.scan(
-                text.buffer, at, text.floor, text.stop, text.final, errors, self._line_bytes, known
+        while status in (HAND, NEWS, TOLD) and at < text.stop:
+            events, status, at, ended, text.low, text.floor, counted = kernel.scan(
+                text.buffer, at, text.low, text.floor, text.stop, text.final, errors, self._line_bytes, known
             )
             if counted:
                 grouper.count(counted, base)
-            for kind, start, end, key in events:
-                block = Block(kind, start, end)
-                grouper.read(block, lines_of(block, text, base), key=key)
+            if status == TOLD:
+                at = self._handed(text, at, base, [key for _, _, _, key in events])
+                continue
+            self._read(text, base, [(Block(kind, start, end), key) for kind, start, end, key in events])
             if status == MORE:
                 raise NeedMore(at, ended=bool(ended))
             if status == HAND:
-                for block in found(text, at):
-                    grouper.read(block, lines_of(block, text, base))
-                    text.took(block.start, block.end)
-                at = max(text.after(at), text.floor)
+                at = self._handed(text, at, base)
+
+    def _handed(self, text: Text, at: int, base: int, keys: Sequence[int] = ()) -> int:
+        """Read the line the kernel is not sure of, or whose events lie among each other; where to go on."""
+        blocks = found(text, at)
+        for block in blocks:
+            text.took(block.start, block.end)
+        self._read(text, base, list(zip(blocks, keys if len(keys) == len(blocks) else [0] * len(blocks), strict=True)))
+        return max(text.after(at), text.floor)
+
+    def _read(self, text: Text, base: int, events: Sequence[tuple[Block, int]]) -> None:
+        for block, key in events:
+            self.grouper.read(block, lines_of(block, text, base), key=key)
 
     def search(self, buffer: bytearray, start: int, stop: int) -> list[int]:
         """Where lines of interest are hit."""

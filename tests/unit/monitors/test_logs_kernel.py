@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nightshift.daemon.intake.fingerprint import fingerprint
 from nightshift.daemon.kit.clock import ManualClock
+from nightshift.daemon.tally import Tally
 from nightshift.monitors.logs.group import Grouper
 from nightshift.monitors.logs.scan import Prefilter, Scanner, kernel
 from nightshift.monitors.logs.testing import CHAINED, HEADER, PLAIN, json_line, prefixed
@@ -40,6 +41,16 @@ LINES = [
     "\tfrom a.rb:{0}:in `f'\n", "a.rb:{0}:in `g': no (KeyError)\n", "\0\xff\x85 error\n", "e\u0301rror ERROR \u0663\n", "Exception in thread \"m\" a.B: c\n",
     "y" * 3000 + "\n", "2026-01-01 ERROR " + "z{0} " * 90 + "\n", PLAIN, CHAINED, STACK, NODE, GO, GO_METHOD, RUST, json_line(PLAIN), prefixed(PLAIN, "web | "),
 ]  # fmt: skip
+
+INNER = ["Traceback (most recent call last):\n", '  File "/srv/a.py", line {0}, in f\n', "    f({0})\n", "  x\n", "KeyError: {0}\n", "a.b.Lost\n",
+         "note: {0}\n", "10.0.0.1 - - GET /{0}\n", "2026-01-01 00:00:00 INFO fine\n", "2026-01-01 00:00:00 ERROR lost {0}\n", "\n", "/srv/x.js:{0}\n",
+         '{{"level":"error","msg":"m{0}"}}\n', '{{"level":"info","msg":"m"}}\n', "2026-01-01 00:00:00 ERROR request {0} failed\n", "panic: p\n"]  # fmt: skip
+"""What stands in and around traces that are broken up, or behind a prefix."""
+WRITERS = ["[pid {0}] ", "[pid 7] ", "[pid 12] ", "web-1 | ", "a ", "<t{0}> ", "12:00:0{0} x ", "a-b "]
+MANY = [
+    "".join(a + x + b + y for x, y in zip(PLAIN.splitlines(True), PLAIN.splitlines(True), strict=True))
+    for a, b in (("[pid 7] ", "[pid 12] "), ("a ", "a-b "), ("x: ", "y "), ("[pid 7] ", "[pid 70] "))
+]
 
 
 def signals(data, cuts, *, compiled, errors=True, watch=None):
@@ -81,6 +92,40 @@ def test_the_kernel_says_what_the_rules_say(parts, cuts, errors):
     assert signals(data, cuts, compiled=True, errors=errors) == plain
 
 
+def tally(data, cuts, *, compiled):
+    """(fingerprint, count, offsets, last offset) of each kind of event."""
+    counted = Tally(service="s", clock=ManualClock())
+    counted.scan(Pieces(data, cuts), "x", Prefilter(errors=True, compiled=compiled))
+    return sorted((g.fingerprint, g.count, g.offsets[0], g.last, g.signal.title) for g in counted.groups.values())
+
+
+class Pieces:
+    """A stream that is read in pieces."""
+
+    def __init__(self, data, cuts):
+        edges = sorted({0, len(data), *(c % (len(data) + 1) for c in cuts)})
+        self.left = [data[a:b] for a, b in pairwise(edges)]
+
+    def readinto(self, room):
+        piece = self.left.pop(0) if self.left else b""
+        room[: len(piece)] = piece
+        return len(piece)
+
+
+parts = st.one_of(
+    st.lists(st.sampled_from(LINES), max_size=14),
+    st.lists(st.one_of(st.sampled_from(INNER), st.sampled_from([PLAIN, *MANY])), max_size=24),
+    st.lists(st.tuples(st.sampled_from(WRITERS), st.sampled_from(INNER[:9])).map("".join) | st.sampled_from([*LINES, *MANY]), max_size=30),
+)  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(st.lists(parts, max_size=3).map(lambda p: sum(p, [])), st.lists(st.integers(0, 9999), max_size=3))
+def test_events_of_known_kinds_are_counted_as_they_are_read(parts, cuts):
+    data = fill(parts * 3, 5)
+    assert tally(data, cuts, compiled=True) == tally(data, [], compiled=False)
+
+
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(LINES), min_size=2, max_size=12), st.integers(0, 99))
 def test_equal_keys_mean_equal_fingerprints(parts, seed):
@@ -99,6 +144,6 @@ def test_random_bytes_do_no_harm(data, cuts):
 
 
 def test_positions_outside_the_buffer_are_refused():
-    for at, floor, stop in ((-1, 0, 3), (0, 4, 3), (0, 0, 9), (5, 0, 3)):
+    for at, low, floor, stop in ((-1, 0, 0, 3), (0, 0, 4, 3), (0, 0, 0, 9), (5, 0, 0, 3), (0, -1, 0, 3), (0, 2, 1, 3)):
         with pytest.raises(ValueError, match="outside"):
-            kernel().scan(b"abc", at, floor, stop, True, True, 100)
+            kernel().scan(b"abc", at, low, floor, stop, True, True, 100)
