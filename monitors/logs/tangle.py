@@ -90,6 +90,8 @@ class _Tangle:
         """Give a line to its owner; False when nothing is open any more."""
         text = line.decode("utf-8", "replace")
         above, self._above = self._above, None
+        if starts(text) and self._is_over(text):
+            return False
         if not (self.open and self._begins_another(text)) and self._owned(at, line, text):
             return True
         if starts(text) and len(self.open) < MAX_OPEN and (self.open or not self._over):
@@ -98,6 +100,11 @@ class _Tangle:
             self._above = (at, line)
             self.left.append(self._above)
         return bool(self.open)
+
+    def _is_over(self, text: str) -> bool:
+        """Whether a header comes behind a prefix when all open traces have ended and have none."""
+        alone = all(o.event.phase is Phase.ENDED and not o.prefix for o in self.open)
+        return bool(self.open) and alone and _prefix(text).strip(" |") != ""
 
     def _begins_another(self, text: str) -> bool:
         """Whether a header is another writer's: no open trace awaits one, and none has its prefix."""

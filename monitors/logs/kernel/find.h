@@ -50,8 +50,8 @@ static Event event_at(Text *t, P at) {
     if (head < 0) return hand(at);
     if (is_at(at, to)) return stack_at(t, at);
     if (starts(at, to, "panic: ")) return go_event(t, at);
-    if (is_other(at, to) || starts(at, to, "thread ") || starts(at, to, "  File \"") || has(at, to, "Uncaught ")) return hand(at);
-    if (to > at && (*at == ' ' || *at == '\t') && has(at, to, "from ")) return hand(at);
+    if (is_other(at, to) || starts(at, to, "thread ") || starts(at, to, "  File \"")) return hand(at);
+    if (to > at && (*at == ' ' || *at == '\t') && (has(at, to, "from ") || has(at, to, ":in ") || has(at, to, " error: "))) return hand(at);
     if (t->errors && is_bad(t, at)) return record_event(t, at);
     return none;
 }

@@ -18,6 +18,7 @@ static P foreign(P p, P e, int own) {
         case 'S': found = (in || own) && starts(q, e, "Stack trace:"); break;
         case '[': found = (in || own) && starts(q, e, "[stacktrace]"); break;
         case 'P': found = own && starts(q, e, "Parse error: "); break;
+        case 'U': found = own && starts(q, e, "Uncaught "); break;
         }
         if (found) return q;
     }
@@ -25,20 +26,23 @@ static P foreign(P p, P e, int own) {
 }
 
 static int is_foreign(Text *t, P p) {
-    while (t->told <= p) {
-        P hit = next_hit(&filters[2], t->told, t->stop);
-        if (hit >= t->stop) { t->told = t->stop + 1; break; }
-        P line = memrchr(t->told, '\n', hit - t->told);
-        line = line ? line + 1 : t->told;
-        P e = line_end(hit, t->stop);
-        if (foreign(line, chomp(line, e), 1)) t->strangers[t->next++ & (STRANGERS - 1)] = line;
-        t->told = e + 1;
+    Line *l = look(t, p);
+    if (l->foreign < 0) {
+        P near = t->stop - l->end > 64 ? l->end + 64 : t->stop; /* a search over so much needs no slow end */
+        l->foreign = one_of(*p, " \t\n") || next_hit(&filters[2], p, near) >= l->end ? 0 : foreign(p, l->to, 1) != 0;
     }
-    for (unsigned n = 1; n <= STRANGERS && n <= t->next; n++) {
-        P line = t->strangers[(t->next - n) & (STRANGERS - 1)];
-        if (line <= p) return line == p;
-    }
-    return 0;
+    return l->foreign;
+}
+
+/* 1 a header and nothing else, 0 none, -1 one with something before or behind it. */
+static int header(Text *t, P p) {
+    Line *l = look(t, p);
+    if (l->header != -2) return l->header;
+    P to = l->to;
+    int found = plain_header(p, to);
+    if (!found && to > p && (*p == ' ' || *p == '\t' || is_foreign(t, p)) && has(p, to, HEADER)) found = -1;
+    look(t, p)->header = (signed char)found;
+    return found;
 }
 
 /* Whether a line may be written behind the prefix of a foreign one, apart from the digits in it. */
@@ -67,4 +71,17 @@ static int shares_ahead(Text *t, P at) {
         if (is_foreign(t, p) && may_share(p, to_of(t, p), at, to)) return 1;
     }
     return 0;
+}
+
+/* The length of what stands before a header, with neither a clock nor a trace's mark in it; 0 for none such. */
+static long header_core(Text *t, P p) {
+    P to = to_of(t, p), mark = foreign(p, to, 0);
+    if (!mark || *mark != 'T' || mark - p < 2 || mark - p > 190 || is_space(*p)) return 0;
+    if (plain_header(mark, to) != 1 || mark[-1] != ' ' || is_space(mark[-2]) || mark[-2] == '+' || mark[-2] == 'p') return 0;
+    int run = 0;
+    for (P q = p; q < mark - 1; q++) {
+        run = is_digit(*q) ? run + 1 : 0;
+        if (run > 8 || *q == ':' || *q == '\t' || *q >= 0x80 || (is_digit(*q) && one_of(q[1], "-/"))) return 0;
+    }
+    return starts_record(p, mark - 1) ? 0 : mark - 1 - p;
 }

@@ -12,14 +12,12 @@ static int is_at(P p, P e) { /* AT */
     else { while (q < e && *q == ' ') q++; if (q - p < 2) return 0; }
     return e - q > 3 && !memcmp(q, "at ", 3) && !is_space(q[3]);
 }
-static int header_at(P p, P e) { /* 1 a header and nothing else, 0 none, -1 one with something before or behind it */
-    if (p < e && *p == 'T' && starts(p, e, HEADER)) {
-        P q = p + sizeof HEADER - 1;
-        if (q < e && *q == ':') q++;
-        while (q < e && one_of(*q, " \t")) q++;
-        return q == e ? 1 : -1;
-    }
-    return e - p >= (long)sizeof HEADER && has(p, e, HEADER) ? -1 : 0;
+static int plain_header(P p, P e) { /* 1 a header and nothing else, -1 one with something behind it, 0 none at the start */
+    if (p >= e || *p != 'T' || !starts(p, e, HEADER)) return 0;
+    P q = p + sizeof HEADER - 1;
+    if (q < e && *q == ':') q++;
+    while (q < e && one_of(*q, " \t")) q++;
+    return q == e ? 1 : -1;
 }
 static int is_other(P p, P e) { /* OTHERS */
     return p < e && one_of(*p, "pftg") && (starts(p, e, "panic: ") || starts(p, e, "fatal error: ") || starts(p, e, "thread '") || starts(p, e, "goroutine "));

@@ -25,8 +25,8 @@ enum { END, HAND, MORE, NEWS, TOLD, GROUP };
 #include "json.h"
 #include "grammar.h"
 #include "text.h"
-#include "blocks.h"
 #include "foreign.h"
+#include "blocks.h"
 #include "python.h"
 #include "stack.h"
 #include "go.h"
@@ -111,7 +111,7 @@ static PyObject *scan(PyObject *self, PyObject *args) {
     }
     P base = view.buf, p = base + at;
     Text t = {.buffer = base, .low = base + low, .floor = base + floor_, .stop = base + stop, .final = final, .errors = errors,
-              .line_bytes = line_bytes, .groups = k != 0, .told = base + (at < floor_ ? at : floor_)};
+              .line_bytes = line_bytes, .groups = k != 0};
     PyObject *events = PyList_New(0);
     int status = events ? search(&t, &p, base + at, k, events, &ended) : -1;
     PyBuffer_Release(&view);
@@ -127,8 +127,8 @@ static PyObject *setup(PyObject *self, PyObject *args) {
     seed = key;
     memset(separator, 0, sizeof separator);
     for (const char *c = SEPARATORS; *c; c++) separator[(unsigned char)*c] = 1;
-    PyObject *marks = Py_BuildValue("(yyyyyyyyyyyyyyy)", "\tat ", "  at ", "  File \"", "\tfrom ", " from ", "Traceback (", "panic: ",
-                                    "panicked at", "Stack trace:", "stacktrace]", "Parse error: ", "Fatal error: ", "fatal error: ", ":in ", "goroutine ");
+    PyObject *marks = Py_BuildValue("(yyyyyyyyyyyyyyyy)", "\tat ", "  at ", "  File \"", "\tfrom ", " from ", "Traceback (", "panic: ",
+                                    "panicked at", "Stack trace:", "stacktrace]", "Parse error: ", "Fatal error: ", "fatal error: ", ":in ", "goroutine ", "Uncaught ");
     if (!marks) return 0;
     int failed = add_literals(&filters[0], traces) < 0 || add_literals(&filters[1], all) < 0 || add_literals(&filters[2], marks) < 0;
     Py_DECREF(marks);

@@ -18,7 +18,7 @@ static const Level *level_word(P p, int n) {
     for (const Level *l = LEVELS; l->word; l++) if (l->len == n && !memcmp(l->word, low, n)) return l;
     return 0;
 }
-static int one_of(int c, const char *set) { return c > 0 && strchr(set, c) != 0; }
+static int one_of(int c, const char *set) { for (; *set; set++) if (c == *set) return 1; return 0; }
 
 static int behind_key(P head, P word) {
     static const char *keys[] = {"level", "lvl", "severity", "levelname", "loglevel"};

@@ -64,8 +64,9 @@ static Event broken_event(Text *t, P start, P at, P p, P from, uint64_t h, int f
     for (p = end;; p = next_line(t, p)) {
         if (p >= t->stop || p - at >= MAX_BYTES || endless(t, p)) return hand(from);
         P to = to_of(t, p), q = p;
-        if (header(t, p) == 1) break;
-        if (header(t, p) || mentions_chain(p, to) || starts(p, to, "  File \"")) return hand(from);
+        int head = header(t, p);
+        if (head == 1 || (head && header_core(t, p))) break;
+        if (head || mentions_chain(p, to) || starts(p, to, "  File \"")) return hand(from);
         if (is_other(p, to) || head_match(p, to)) break;
         while (q < to && (is_space(*q) || (*q >= 0x1c && *q <= 0x1f) || *q >= 0x80)) q++;
         if (q == to && q > p) return hand(from); /* which blanks count as nothing is Python's to say */
@@ -103,6 +104,7 @@ static Event python_event(Text *t, P start, P at, P from) {
         h = hash_bytes(h, p, to);
     }
     if (!is_raised(p, to) || is_record(t, p)) return t->groups ? broken_event(t, start, at, p, from, h, frames) : hand(from);
+    if (!names_exception(p, to)) return hand(from); /* what follows is still read as part of the trace */
     h = hash_line(h, p, to, !frames);
     Event found = python_message(t, start, next_line(t, p), from);
     if (found.status == END) found.hash = h ? h : 1;

@@ -2,16 +2,13 @@
 #define MAX_BYTES (256 << 10)
 #define MAX_GROUP 8
 #define KEPT 128    /* lines, a power of two */
-#define STRANGERS 256
 
 typedef struct { int kind; P start, end; uint64_t hash; int status, ended; } Event;
-typedef struct { P at, end, to; signed char record, bad, header; } Line;
+typedef struct { P at, end, to; signed char record, bad, header, foreign; } Line; /* below 0 (header: -2) what nobody has asked yet */
 typedef struct {
     P buffer, low, floor, stop;
     int final, errors, line_bytes, groups;
     Line lines[KEPT];
-    P strangers[STRANGERS], told; /* the last of foreign()'s lines found; up to where all are known */
-    unsigned next;
     Event group[MAX_GROUP]; /* events whose lines lie among each other */
     int grouped;
 } Text;
@@ -20,7 +17,7 @@ static Line *look(Text *t, P p) {
     Line *l = &t->lines[(uintptr_t)p * 0x9E3779B97F4A7C15ULL >> 57 & (KEPT - 1)];
     if (l->at != p) {
         l->at = p; l->end = line_end(p, t->stop); l->to = chomp(p, l->end);
-        l->record = l->bad = -1; l->header = -2;
+        l->record = l->bad = l->foreign = -1; l->header = -2;
     }
     return l;
 }
@@ -37,11 +34,6 @@ static int is_bad(Text *t, P p) {
     Line *l = look(t, p);
     if (l->bad < 0) l->bad = level_in(p, l->to) == BAD;
     return l->bad;
-}
-static int header(Text *t, P p) {
-    Line *l = look(t, p);
-    if (l->header == -2) l->header = (signed char)header_at(p, l->to);
-    return l->header;
 }
 static P before(const Text *t, P at) { /* the start of the line before; 0 when that one is spoken for */
     if (at <= t->floor) return 0;

@@ -5,18 +5,6 @@
 #define SILENCE 24
 typedef struct { P core; long len; P start, last; int state, frames; uint64_t hash; } Prefix; /* state: 0 frames, 1 over */
 
-/* The length of what stands before a header, with neither a clock nor a trace's mark in it; 0 for none such. */
-static long header_core(Text *t, P p) {
-    P to = to_of(t, p), mark = foreign(p, to, 0);
-    if (!mark || *mark != 'T' || mark - p < 2 || mark - p > 190 || is_space(*p)) return 0;
-    if (header_at(mark, to) != 1 || mark[-1] != ' ' || is_space(mark[-2]) || mark[-2] == '+' || mark[-2] == 'p') return 0;
-    int run = 0;
-    for (P q = p; q < mark - 1; q++) {
-        run = is_digit(*q) ? run + 1 : 0;
-        if (run > 8 || *q == ':' || *q == '\t' || *q >= 0x80 || (is_digit(*q) && one_of(q[1], "-/"))) return 0;
-    }
-    return starts_record(p, mark - 1) ? 0 : mark - 1 - p;
-}
 static P behind(const Prefix *w, P p, P to) { /* the line without the prefix; 0 when it has another */
     if (to - p < w->len || memcmp(p, w->core, w->len)) return 0;
     P q = p + w->len;
@@ -35,7 +23,7 @@ static int take_line(Prefix *w, P body, P to) { /* 0: not one of the common case
         w->hash = hash_bytes(w->hash, body, to);
         return 1;
     }
-    if (!w->frames || !is_raised(body, to) || starts_record(body, to)) return 0;
+    if (!w->frames || !names_exception(body, to) || starts_record(body, to)) return 0;
     w->hash = hash_line(w->hash, body, to, 0);
     return w->state = 1;
 }
