@@ -5,12 +5,12 @@ Every verb makes as few calls as the API allows and raises what `patience` knows
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from nightshift.daemon.kit.access import Access
-from nightshift.daemon.model import ChangeState, Health, Readiness
+from nightshift.daemon.model import ChangeState, CheckState, ForgeCheck, Health, Readiness
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +60,8 @@ class Dialect(Protocol):
     name: str
     origin: str
 
-    def access(self) -> Access:
-        """How git gets in."""
+    def access(self, repo: str, address: str) -> Access:
+        """How git gets in to a repository at this address."""
         ...
 
     def owners_files(self) -> tuple[str, ...]:
@@ -113,3 +113,35 @@ class Dialect(Protocol):
     def examine(self, repo: str, branch: str) -> Sequence[Health]:
         """Whether the credential works, may do what is needed, and the branch's rules can be read."""
         ...
+
+
+def weighed(
+    checks: Sequence[ForgeCheck], required: Collection[str], *, approvals: int, needed: int, objections: Sequence[str]
+) -> Readiness:
+    """What checks and reviews amount to. Where nothing is required, everything that ran has to be green: a forge would
+    let a red pipeline through that nobody declared as required, and this program does not."""
+    named = {check.name for check in checks}
+    missing = [ForgeCheck(name=name, state=CheckState.PENDING) for name in required if name not in named]
+    counted = [replace(c, required=c.name in required or not required) for c in (*checks, *missing)]
+    ruling = [check for check in counted if check.required]
+    red = [check.name for check in ruling if check.state is CheckState.RED]
+    pending = [check.name for check in ruling if check.state is CheckState.PENDING]
+    waiting = ""
+    if pending:
+        waiting = f"checks are not finished: {', '.join(pending[:5])}"
+    elif objections:
+        waiting = f"changes were requested by {', '.join(objections)}"
+    elif approvals < needed:
+        waiting = f"{approvals} of {needed} approvals"
+    refused = f"required checks failed: {', '.join(red[:5])}" if red else ""
+    return Readiness(checks=tuple(counted), approvals=approvals, approvals_needed=needed,
+                     objections=tuple(objections), refused=refused, waiting=waiting)  # fmt: skip
+
+
+def latest_reviews(reviews: Sequence[tuple[str, str]]) -> tuple[int, tuple[str, ...]]:
+    """Approvals, and who asks for changes: the last word of each reviewer, in order, that is not a mere comment."""
+    last: dict[str, str] = {}
+    for person, verdict in reviews:
+        if verdict in ("approved", "changes", "dismissed"):
+            last[person] = verdict
+    return sum(v == "approved" for v in last.values()), tuple(p for p, v in last.items() if v == "changes")

@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import TypeVar
 
 from nightshift.daemon.forges.changes import commit_of, landed, made_here, parents_of, undoing
 from nightshift.daemon.forges.dialect import Dialect, Pull, Rules, Wanted
 from nightshift.daemon.forges.locks import alone, clear_stale_locks
 from nightshift.daemon.forges.patience import Declined, Patience, Unsure
 from nightshift.daemon.forges.records import Record, Records, safe_name
+from nightshift.daemon.forges.shipping import Shipping
 from nightshift.daemon.forges.wording import (
     another_round,
     comment_body,
@@ -37,32 +36,8 @@ from nightshift.daemon.ports import EnvironmentBroke, NotYet, Refused, Settled, 
 
 T = TypeVar("T")
 PREFIX = "nightshift/"
-Method = Literal["squash", "merge", "rebase"]
 _log = logging.getLogger(__name__)
 _NO_LOGIN = ("Authentication failed", "could not read Username", "Permission denied", "HTTP Basic: Access denied")
-
-
-class Shipping(BaseModel):
-    """How requests are opened and merged; the same for every kind of server."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    merge: Method = "merge"
-    """How requests are merged: `merge` (a merge commit), `squash` or `rebase`."""
-    merge_by_repository: dict[str, Method] = Field(default_factory=dict)
-    """The same for single repositories (`owner/name`)."""
-    max_open: int = Field(default=5, ge=1)
-    """How many requests of Nightshift's may be open in one repository; more wait. Rollbacks never wait."""
-    reviewers: int = Field(default=3, ge=0, le=15)
-    """How many owners of the changed files (CODEOWNERS) are asked for a review; 0: nobody is."""
-    required_checks: tuple[str, ...] = ()
-    """Checks that have to be green before a merge, besides those the forge itself requires."""
-    required_approvals: int = Field(default=0, ge=0)
-    """How many people have to approve on the forge before a merge, if the forge itself does not ask for more."""
-    timeout_s: float = Field(default=20.0, gt=0)
-    """Seconds one call may take."""
-    patience_s: float = Field(default=60.0, gt=0)
-    """Seconds in which a call that was turned away or got no answer is tried again; then the mission waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -481,7 +456,7 @@ class RemoteForge:
             raise Refused(f"{redact(service.repo)} names no repository of {self.name}")
         try:
             with _held(path, self.clock, exclusive):
-                repo = BareRepo.ensure(path, self.dialect.access())
+                repo = BareRepo.ensure(path, self.dialect.access(name, service.repo))
                 tries = Patience(self.clock, self.settings.patience_s, f"{self.name} {name}")
                 yield _Desk(service=service, name=name, repo=repo, records=Records(repo), tries=tries)
         except Declined as declined:

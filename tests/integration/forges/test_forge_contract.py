@@ -1,17 +1,13 @@
-"""What every forge owes, asked of the local one and of the fake."""
+"""What every forge owes, asked of every one: the local one, the fake, and each server's."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nightshift.daemon.forges.local import LocalForge
-from nightshift.daemon.forges.testing import FakeForge
-from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.model import ChangeState
 from nightshift.daemon.ports import EnvironmentBroke, Forge, Refused, StaleBase
@@ -21,10 +17,9 @@ BAD = "<!-- hidden --> ![x](http://e/p) password=hunter22"
 Upstream = Any  # the fixture's class lives in conftest.py, which importlib mode keeps to itself
 
 
-@pytest.fixture(params=["local", "fake"])
-def forge(request: pytest.FixtureRequest, tmp_path: Path) -> Forge:
-    root = tmp_path / "forge"
-    return LocalForge(root, SystemClock()) if request.param == "local" else FakeForge(root)
+@pytest.fixture(params=["local", "fake", "github"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 def test_sync_gives_a_repository_that_holds_the_branch(forge: Forge, upstream: Upstream) -> None:
@@ -48,7 +43,7 @@ def test_head_before_sync_is_refused(forge: Forge, upstream: Upstream) -> None:
 def test_a_missing_branch_is_refused_and_a_missing_repository_breaks(forge: Forge, upstream: Upstream) -> None:
     with pytest.raises(Refused, match="has no branch 'nope'"):
         forge.sync(upstream.service(branch="nope"))
-    gone = upstream.service(repo=str(upstream.path / "gone"))
+    gone = upstream.gone()
     with pytest.raises(EnvironmentBroke):
         forge.sync(gone)
     assert not forge.probe(gone).ok and forge.probe(gone).fix
