@@ -3,8 +3,8 @@
 
 /* Whether a trace of a language that is left to segment.py may begin at a line. */
 static int may_begin(Text *t, P p, P to) {
-    P near = to - p > 16 ? p + 16 : to;
-    if (starts(p, to, "thread <") || has(p, near, "from ")) return 1;
+    for (P q = p; q < to && q < p + 12; q++) if (*q == 'f' && starts(q, to, "from ")) return 1;
+    if (starts(p, to, "thread <")) return 1;
     if (!is_foreign(t, p)) return 0;
     return has(p, to, ":in ") || has(p, to, "atal error: ") || has(p, to, "Parse error: ") || has(p, to, "panicked at") ||
            starts(p, to, "Stack trace:") || starts(p, to, "[stacktrace]");
@@ -25,6 +25,7 @@ static Event record_event(Text *t, P at) {
         if (*p != '{' && may_begin(t, p, to)) return hand(at);
         if (is_at(p, to)) {
             P above = before(t, p);
+            if (n && !is_record(t, at)) return hand(at); /* `Error: x` is read as part of the stack */
             if (is_inner(above, to_of(t, above)) || !head_search(above, to_of(t, above))) return hand(at);
             return stack_event(t, at, p, n > 0, at);
         }

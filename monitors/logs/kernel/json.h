@@ -67,10 +67,23 @@ static uint64_t hash_escaped(uint64_t h, P p, P e) {
     }
     return frames ? h : 0;
 }
+/* Keys whose text decides what a record is, apart from its digits. */
+static int is_named(P p, P e) {
+    switch (e - p) {
+    case 3: return !memcmp(p, "msg", 3) || !memcmp(p, "lvl", 3);
+    case 5: return !memcmp(p, "level", 5) || !memcmp(p, "event", 5);
+    case 6: return !memcmp(p, "status", 6);
+    case 7: return !memcmp(p, "message", 7);
+    case 8: return !memcmp(p, "severity", 8) || !memcmp(p, "loglevel", 8);
+    case 9: return !memcmp(p, "levelname", 9) || !memcmp(p, "log.level", 9);
+    }
+    return 0;
+}
 /* 0: not to be told without decoding it. */
 static uint64_t hash_json(P p, P e) {
-    static const char *message[] = {"event", "message", "msg", "level", "levelname", "severity", "lvl", "log.level", "loglevel", "status"};
     uint64_t h = seed ^ JSON;
+    if (has(p, e, "exc_type") || has(p, e, "goroutine ")) return 0;
+    int traces = has(p, e, "Traceback (most recent") || has(p, e, "at ");
     if (p >= e || *p++ != '{') return 0;
     for (;;) {
         while (p < e && one_of(*p, " \t,")) p++;
@@ -81,12 +94,9 @@ static uint64_t hash_json(P p, P e) {
         for (p = key_end; p < e && one_of(*p, " \t:");) p++;
         P from = p;
         if (!(p = json_value(from, e))) return 0;
-        int named = 0;
-        for (int k = 0; k < 10; k++) named |= (size_t)(key_end - 1 - key) == strlen(message[k]) && !memcmp(key, message[k], key_end - 1 - key);
-        int trace = p - from > 24 && (has(from, p, "Traceback (most recent") || has(from, p, "\\tat ") || has(from, p, "\\n    at ") || has(from, p, "\\n   at "));
-        if (has(from, p, "exc_type") || has(from, p, "goroutine ") || (trace && *from != '"')) return 0;
+        int trace = traces && p - from > 24 && (has(from, p, "Traceback (most recent") || has(from, p, "\\tat ") || has(from, p, "\\n    at ") || has(from, p, "\\n   at "));
+        if (trace && *from != '"') return 0;
         if (trace) { uint64_t t = hash_escaped(mix(h, 'T'), from + 1, p - 1); if (!t) return 0; h = t; }
-        else if (named) { if (memchr(from, '\\', p - from)) return 0; h = hash_masked(hash_bytes(h, key, key_end), from, p); }
+        else if (is_named(key, key_end - 1)) { if (memchr(from, '\\', p - from)) return 0; h = hash_masked(hash_bytes(h, key, key_end), from, p); }
     }
 }
-

@@ -13,6 +13,11 @@
 #endif
 
 typedef const unsigned char *P;
+#if defined(__GNUC__) || defined(__clang__)
+#define INLINE static inline __attribute__((always_inline)) /* so that lengths of texts are known */
+#else
+#define INLINE static inline
+#endif
 enum { PYTHON, STACK, GO, RUST, RUBY, PHP, JSON, LINE };
 enum { END, HAND, MORE, NEWS, TOLD, GROUP };
 #define WINDOW 200

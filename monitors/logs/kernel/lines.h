@@ -1,7 +1,7 @@
 /* What one line is: lines.py, compiled. */
 static P line_end(P p, P stop) { P e = memchr(p, '\n', stop - p); return e ? e : stop; }
 static P chomp(P p, P e) { while (e > p && e[-1] == '\r') e--; return e; }
-static int starts(P p, P e, const char *text) { size_t n = strlen(text); return (size_t)(e - p) >= n && !memcmp(p, text, n); }
+INLINE int starts(P p, P e, const char *text) { size_t n = strlen(text); return (size_t)(e - p) >= n && !memcmp(p, text, n); }
 
 enum { NO_LEVEL, GOOD, BAD };
 typedef struct { const char *word; int len, common, bad; } Level;
@@ -18,7 +18,7 @@ static const Level *level_word(P p, int n) {
     for (const Level *l = LEVELS; l->word; l++) if (l->len == n && !memcmp(l->word, low, n)) return l;
     return 0;
 }
-static int one_of(int c, const char *set) { for (; *set; set++) if (c == *set) return 1; return 0; }
+INLINE int one_of(int c, const char *set) { for (; *set; set++) if (c == *set) return 1; return 0; }
 
 static int behind_key(P head, P word) {
     static const char *keys[] = {"level", "lvl", "severity", "levelname", "loglevel"};
