@@ -17,7 +17,7 @@ BAD = "<!-- hidden --> ![x](http://e/p) password=hunter22"
 Upstream = Any  # the fixture's class lives in conftest.py, which importlib mode keeps to itself
 
 
-@pytest.fixture(params=["local", "fake", "github"])
+@pytest.fixture(params=["local", "fake", "github", "gitea"])
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -192,7 +192,7 @@ def test_eight_racing_callers_of_one_request_agree(forge: Forge, upstream: Upstr
     assert requests == [requests[0]] * 8 and len(forge.list(service)) == 1
     merged = _race(8, lambda _: forge.merge(service, "m-1", head=requests[0].head, base=base))
     assert merged == [merged[0]] * 8
-    assert BareRepo(path).out("rev-list", "--count", f"{base}..{merged[0].merged}") == b"1\n"
+    assert BareRepo(path).out("rev-list", "--count", "--first-parent", f"{base}..{merged[0].merged}") == b"1\n"
 
 
 def test_words_from_outside_cannot_act(forge: Forge, upstream: Upstream) -> None:

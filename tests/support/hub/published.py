@@ -50,10 +50,11 @@ def _package_file(package: tuple[str, str], member: str) -> bytes:
 
 
 class Described:
-    """An API as OpenAPI 3 says it: `paths` and `components`."""
+    """An API as OpenAPI 3 says it: `paths` and `components`. `nulls`: answers hold null where nothing is known, though the
+    description (Swagger 2) can't say so."""
 
-    def __init__(self, paths: Mapping[str, Any], components: Mapping[str, Any]) -> None:
-        self._paths, self._components = paths, components
+    def __init__(self, paths: Mapping[str, Any], components: Mapping[str, Any], *, nulls: bool = False) -> None:
+        self._paths, self._components, self._nulls = paths, components, nulls
         self._routes = [(_template(path), path) for path in sorted(paths, key=_specific)]
         self._validators: dict[tuple[str, ...], Any] = {}
 
@@ -145,7 +146,7 @@ class Described:
             out.pop("required", None) if isinstance(out.get("required"), list) else None
             if "properties" in out and "additionalProperties" not in out and not {"allOf", "anyOf", "oneOf"} & set(out):
                 out["additionalProperties"] = False
-        return {"anyOf": [{"type": "null"}, out]} if node.get("nullable") else out
+        return {"anyOf": [{"type": "null"}, out]} if node.get("nullable") or (lax and self._nulls and "type" in out) else out
 
     def _deref(self, node: Any) -> Any:
         while isinstance(node, dict) and "$ref" in node:
@@ -174,7 +175,9 @@ def _fits(value: str, schema: Mapping[str, Any]) -> bool:
 
 
 def _template(path: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\\\{[^/]+?\\\}", r"[^/]+", re.escape(path)))
+    """Gitea's route ends in a wildcard where its description says `{head}`: branches may have slashes."""
+    pattern = re.sub(r"\\\{[^/]+?\\\}", r"[^/]+", re.escape(path))
+    return re.compile(pattern.removesuffix("[^/]+") + ".+" if path.endswith("/pulls/{base}/{head}") else pattern)
 
 
 def _specific(path: str) -> tuple[int, str]:
@@ -192,7 +195,7 @@ _INTERFACE = re.compile(r"^interface (\w+) \{\n(.*?)^\}", re.M | re.S)
 _ALIAS = re.compile(r"^type (\w+) = ([^;{]+);", re.M)
 _FIELD = re.compile(r"^    (\w+|'[^']+')(\?)?: ([^;]+);$", re.M)
 _METHOD = re.compile(
-    r"@request (GET|POST|PUT|PATCH|DELETE):(\S+)\n.*?\*/\s+\w+: \((.*?)\) => Promise<HttpResponse<(.+?), any>>;", re.S
+    r"@request (GET|POST|PUT|PATCH|DELETE):(\S+)\n.*?\*/\s+\w+: \((.*?)\) => Promise<HttpResponse<([^;]+?), [^;]+?>>;", re.S
 )
 _QUERY = re.compile(r"query\??: \{(.*?)\n        \}", re.S)
 _QUERY_FIELD = re.compile(r"^            (\w+)(\?)?: ([^;]+);$", re.M)
@@ -207,7 +210,7 @@ def gitea() -> Described:
     paths: dict[str, Any] = {}
     for verb, path, arguments, answer in _METHOD.findall(text):
         paths.setdefault(path, {})[verb.lower()] = _declared(arguments, answer)
-    return Described(paths, {"schemas": schemas})
+    return Described(paths, {"schemas": schemas}, nulls=True)
 
 
 def _interface(body: str) -> dict[str, Any]:
