@@ -18,6 +18,14 @@ class ActionFailed(Exception):
     """An action did not do what it was asked to; the message is the reason. Rollback follows."""
 
 
+class Waiting(Exception):
+    """A person has to answer `question` first, within `within_s` seconds; `step` is the key of the step that asks."""
+
+    def __init__(self, question: str, *, step: str, within_s: float) -> None:
+        super().__init__(question)
+        self.question, self.step, self.within_s = question, step, within_s
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """`, nearest valid name: 'x'`, or the valid names when none is near."""
     names = sorted(set(valid))

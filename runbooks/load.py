@@ -10,7 +10,8 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from .all_actions import ACTIONS, action_named
-from .book import Runbook, Step
+from .book import PHASES, UNDO, Runbook, Step
+from .condition import check
 from .errors import BookError, nearest
 from .parameters import convert
 from .template import TemplateError, holes
@@ -19,6 +20,7 @@ from .yaml_source import Place, Source, parse, read
 SHIPPED = Path(__file__).parent / "books"
 RUN_VALUES = ("run.key", "run.book")
 STEP_VALUES = ("output", "status")
+EACH_VALUES = ("each.value", "each.index")
 
 
 def load_books(dirs: Iterable[str | Path] = ()) -> dict[str, Runbook]:
@@ -41,6 +43,7 @@ def load_books(dirs: Iterable[str | Path] = ()) -> dict[str, Runbook]:
                 problems.append(f"{path}:1: the name '{book.name}' is taken by {seen[book.name]}")
             seen[book.name] = path
             books[book.name] = book
+    problems += circles(books)
     if problems:
         raise BookError(problems)
     return books
@@ -49,6 +52,32 @@ def load_books(dirs: Iterable[str | Path] = ()) -> dict[str, Runbook]:
 def load_book(path: str | Path) -> Runbook:
     """One book from a file. Raises BookError with `file:line: message, nearest valid name` lines."""
     return checked(read(Path(path)))
+
+
+def circles(books: Mapping[str, Runbook]) -> list[str]:
+    """Books that run each other for ever, one line for each circle."""
+    found = []
+    for name in sorted(books):
+        path = _circle(books, [name])
+        if path and name == min(path):
+            found.append(f"{name}:1: runbooks run each other in a circle: {' → '.join((*path, name))}")
+    return found
+
+
+def _circle(books: Mapping[str, Runbook], path: list[str]) -> list[str]:
+    """The path from its first book back to it, [] when there is none."""
+    for called in _called(books[path[-1]]):
+        if called == path[0]:
+            return path
+        if called in books and called not in path:
+            longer = _circle(books, [*path, called])
+            if longer:
+                return longer
+    return []
+
+
+def _called(book: Runbook) -> list[str]:
+    return sorted({str(s.arguments.get("book", "")) for _, s in book.all_steps() if s.action == "runbook"})
 
 
 def parse_book(text: str, name: str = "runbook.yaml") -> Runbook:
@@ -63,15 +92,6 @@ def lint(path: str | Path) -> list[str]:
     except BookError as error:
         return list(error.problems)
     return []
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON schema of a runbook file; each action's arguments stand under `$defs` by the action's name."""
-    schema = Runbook.model_json_schema(by_alias=True)
-    schema["$defs"]["Step"]["properties"]["action"]["enum"] = sorted(ACTIONS)
-    for name in ACTIONS:
-        schema["$defs"][name] = action_named(name).accepts.model_json_schema()
-    return schema
 
 
 def _books_in(folder: Path) -> Iterator[tuple[Path, Runbook]]:
@@ -94,7 +114,7 @@ def checked(source: Source) -> Runbook:
         book = Runbook.model_validate(source.data)
     except ValidationError as error:
         raise BookError(_problems(source, error, Runbook)) from None
-    problems = [*_defaults(source, book), *_steps(source, book)]
+    problems = [*_defaults(source, book), *_targets(source, book), *_steps(source, book)]
     if problems:
         raise BookError(problems)
     return book
@@ -109,36 +129,81 @@ def _defaults(source: Source, book: Runbook) -> Iterator[str]:
             yield f"{source.at(('parameters', name, 'default'))}: the default of '{name}' {error}"
 
 
+def _targets(source: Source, book: Runbook) -> Iterator[str]:
+    for at, name in enumerate(book.cool_down_per):
+        if name not in book.parameters:
+            place = source.at(("cool_down_per", at))
+            yield f"{place}: there is no parameter '{name}'{nearest(name, book.parameters)}"
+
+
 def _steps(source: Source, book: Runbook) -> Iterator[str]:
     known = {*RUN_VALUES, *(f"params.{name}" for name in book.parameters)}
     names: set[str] = set()
-    counts = {"steps": 0, "verify": 0, "rollback": 0}
+    counts = dict.fromkeys(PHASES, 0)
     for phase, step in book.all_steps():
         place: Place = (phase, counts[phase])
         counts[phase] += 1
         if step.name in names:
             yield f"{source.at((*place, 'name'))}: the step name '{step.name}' is taken"
         names.add(step.name)
-        yield from _lookups(source, (*place, "when"), step.when, known)
-        yield from _action(source, place, step, known)
-        known |= {f"steps.{step.name}.{value}" for value in STEP_VALUES}
+        yield from _lookups(source, (*place, "foreach"), step.foreach, known)
+        here = known | set(EACH_VALUES if step.foreach is not None else ())
+        yield from _condition(source, (*place, "when"), step, here)
+        yield from _undo(source, place, step, book) if step.action == UNDO else _action(source, place, step, here)
+        known |= {f"steps.{step.name}.{value}" for value in (*STEP_VALUES, *_gives(step))}
+
+
+def _gives(step: Step) -> tuple[str, ...]:
+    return action_named(step.action).gives if step.action in ACTIONS and step.foreach is None else ()
+
+
+def _condition(source: Source, place: Place, step: Step, known: set[str]) -> Iterator[str]:
+    bad = list(_lookups(source, place, step.when, known))
+    yield from bad
+    try:
+        check(step.when)
+    except TemplateError as error:
+        if not bad:
+            yield f"{source.at(place)}: {error}"
+
+
+def _undo(source: Source, place: Place, step: Step, book: Runbook) -> Iterator[str]:
+    """`action: undo, with: {step: NAME}`: in the rollback only, and of a step whose action has an undo."""
+    steps = {s.name: s.action for s in book.steps}
+    name = str(step.arguments.get("step", ""))
+    if place[0] != "rollback":
+        yield f"{source.at((*place, 'action'))}: `undo` belongs into `rollback`"
+    elif set(step.arguments) != {"step"} or name not in steps:
+        near = nearest(name, steps)
+        yield f"{source.at((*place, 'with'))}: `undo` takes `with: {{step: NAME}}` of one of the steps{near}"
+    elif steps[name] in ACTIONS and not action_named(steps[name]).can_undo:
+        yield f"{source.at((*place, 'with'))}: {steps[name]} has no undo; write the steps that take it back"
 
 
 def _action(source: Source, place: Place, step: Step, known: set[str]) -> Iterator[str]:
     if step.action not in ACTIONS:
-        yield f"{source.at((*place, 'action'))}: no action '{step.action}'{nearest(step.action, ACTIONS)}"
+        yield f"{source.at((*place, 'action'))}: no action '{step.action}'{nearest(step.action, (*ACTIONS, UNDO))}"
         return
     given = step.arguments
+    model = action_named(step.action).accepts
     templated = set()
     for name, value in given.items():
         bad = list(_lookups(source, (*place, "with", name), value, known))
         templated |= {name} if bad or _has_holes(value) else set()
         yield from bad
-    model = action_named(step.action).accepts
+        if _is_literal(model, name) and _has_holes(value) and not bad:
+            yield f"{source.at((*place, 'with', name))}: '{name}' must stand here as it is, without ${{{{ … }}}}"
     try:
         model.model_validate(given)
     except ValidationError as error:
         yield from _problems(source, error, model, above=(*place, "with"), unknown=templated)
+
+
+def _is_literal(model: type[BaseModel], name: str) -> bool:
+    """Whether an argument may hold no look-ups, because a value from outside would be code there."""
+    field = model.model_fields.get(name)
+    extra = field.json_schema_extra if field else None
+    return isinstance(extra, dict) and bool(extra.get("literal"))
 
 
 def _has_holes(value: Any) -> bool:
@@ -151,10 +216,20 @@ def _has_holes(value: Any) -> bool:
 def _lookups(source: Source, place: Place, value: Any, known: set[str]) -> Iterator[str]:
     try:
         for name in holes(value):
-            if name not in known:
+            if not _known(name, known):
                 yield f"{source.at(place)}: there is no '{name}' here{nearest(name, known)}"
     except TemplateError as error:
         yield f"{source.at(place)}: {error}"
+
+
+def _known(name: str, known: set[str]) -> bool:
+    """Whether a look-up leads somewhere: to a known value, or into one that a step gives."""
+    parts = name.split(".")
+    return name in known or (
+        parts[0] in ("steps", "each")
+        and any(".".join(parts[:length]) in known and parts[length - 1] not in STEP_VALUES
+                for length in range(2, len(parts)))
+    )  # fmt: skip
 
 
 def _problems(

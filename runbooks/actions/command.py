@@ -12,7 +12,7 @@ from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.kit.run import run
 from nightshift.daemon.ports import EnvironmentBroke, Refused
 
-from ..action import Evidence
+from ..action import Action, Evidence
 from ..context import Context
 from ..errors import ActionFailed
 
@@ -33,7 +33,7 @@ class Arguments(BaseModel):
     """Whether it may run once more when a run was killed in the middle of it and nobody knows whether it worked."""
 
 
-class Command:
+class Command(Action):
     """`command`."""
 
     name: ClassVar[str] = "command"

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nightshift.daemon.ports import EnvironmentBroke
-
-from ..action import Evidence
+from ..action import Action, Evidence, Output
 from ..context import Context
 from ..errors import ActionFailed
-
-if TYPE_CHECKING:
-    from docker import DockerClient
-
-_POLL_S = 0.25
+from .engine import engine, settled
 
 
 class Arguments(BaseModel):
@@ -33,13 +25,16 @@ class Arguments(BaseModel):
     """How long it may take until it runs, and is healthy if it has a health check."""
     stays_up_s: float = Field(default=1.0, ge=0, le=60)
     """How long it must then stay up without another restart; a crash loop looks well for a moment, too."""
+    required: bool = True
+    """Fail when it is not up in time; else a later step may look at `healthy`."""
 
 
-class DockerRestart:
+class DockerRestart(Action):
     """`docker.restart`."""
 
     name: ClassVar[str] = "docker.restart"
     accepts: ClassVar[type[BaseModel]] = Arguments
+    gives: ClassVar[tuple[str, ...]] = ("healthy",)
 
     def describe(self, arguments: Arguments, context: Context) -> str:
         """See Action."""
@@ -48,8 +43,9 @@ class DockerRestart:
 
     def before(self, arguments: Arguments, context: Context, *, timeout_s: float) -> Evidence:
         """The container's id and start time."""
-        with _engine(context, timeout_s) as client:
+        with engine(context, timeout_s) as client:
             state = client.api.inspect_container(arguments.container)
+            context.limits.check_container(state["Name"].lstrip("/"))
             return {"id": state["Id"], "started_at": state["State"]["StartedAt"]}
 
     def run(
@@ -61,62 +57,18 @@ class DockerRestart:
         evidence: Evidence,
         repeated: bool,
         timeout_s: float,
-    ) -> str:
-        """Restarts unless the start time has moved since `before`; returns the container's id and start time."""
+    ) -> Output:
+        """Restarts unless the start time has moved since `before`; says since when it is up, gives `healthy`."""
         del key, repeated
-        with _engine(context, timeout_s + arguments.grace_s) as client:
+        within_s, stays_up_s = arguments.healthy_within_s, arguments.stays_up_s
+        with engine(context, timeout_s + arguments.grace_s) as client:
             found = client.api.inspect_container(evidence["id"])
             if found["State"]["StartedAt"] == evidence["started_at"]:
                 client.api.restart(evidence["id"], timeout=arguments.grace_s)
-            started_at = self._settled(client, evidence["id"], arguments, context)
-        return f"{evidence['id'][:12]} up since {started_at}"
-
-    def _settled(self, client: DockerClient, container: str, arguments: Arguments, context: Context) -> str:
-        """The start time at which it stays up; raises ActionFailed when there is none in time."""
-        now = context.clock.monotonic
-        deadline, since, seen = now() + arguments.healthy_within_s, now(), ""
-        while True:
-            state: dict[str, Any] = client.api.inspect_container(container)["State"]
-            well = _is_well(state)
-            if not well or state["StartedAt"] != seen:
-                since, seen = now(), state["StartedAt"]
-            if well and now() - since >= arguments.stays_up_s:
-                return seen
-            if now() >= deadline + (arguments.stays_up_s if well else 0.0):
-                raise ActionFailed(f"the container is {state['Status']} after the restart{_health(state)}")
-            context.clock.sleep(_POLL_S)
-
-
-def _is_well(state: Mapping[str, Any]) -> bool:
-    health = (state.get("Health") or {}).get("Status", "none")
-    return bool(state["Running"]) and not state.get("Restarting") and health in ("healthy", "none")
-
-
-def _health(state: Mapping[str, Any]) -> str:
-    health = (state.get("Health") or {}).get("Status", "")
-    return f", exit code {state['ExitCode']}" if not state["Running"] else f", {health}" if health else ""
-
-
-@contextlib.contextmanager
-def _engine(context: Context, timeout_s: float) -> Iterator[DockerClient]:
-    """A client for a while; what the engine does wrong becomes EnvironmentBroke, what the caller does ActionFailed."""
-    import docker
-    from docker.errors import APIError, DockerException, NotFound
-    from requests.exceptions import RequestException
-
-    try:
-        client = (
-            docker.DockerClient(base_url=context.docker_url, timeout=timeout_s)
-            if context.docker_url
-            else docker.from_env(timeout=timeout_s)
-        )
-        with contextlib.closing(client):
-            yield client
-    except NotFound as error:
-        raise ActionFailed(f"no such container: {error.explanation}") from None
-    except APIError as error:
-        if error.is_server_error() and "cannot restart container" not in str(error.explanation).lower():
-            raise EnvironmentBroke(f"the Docker engine failed: {error.explanation}") from error
-        raise ActionFailed(f"the Docker engine refused: {error.explanation}") from None
-    except (DockerException, RequestException) as error:
-        raise EnvironmentBroke(f"the Docker engine can't be reached: {str(error)[:300]}") from error
+            try:
+                started_at = settled(client, evidence["id"], context, within_s=within_s, stays_up_s=stays_up_s)
+            except ActionFailed as error:
+                if arguments.required:
+                    raise
+                return Output(text=f"{evidence['id'][:12]}: {error}", values={"healthy": False})
+        return Output(text=f"{evidence['id'][:12]} up since {started_at}", values={"healthy": True})

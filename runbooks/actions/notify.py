@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.ports import Notice
 
-from ..action import Evidence
+from ..action import Action, Evidence
 from ..context import Context
 from ..errors import ActionFailed, nearest
 
@@ -29,7 +29,7 @@ class Arguments(BaseModel):
     """Name of the channel; all of them when empty."""
 
 
-class Notify:
+class Notify(Action):
     """`notify`."""
 
     name: ClassVar[str] = "notify"
@@ -39,11 +39,6 @@ class Notify:
         """See Action."""
         del context
         return f"tell {arguments.channel or 'every channel'}: {arguments.title}"
-
-    def before(self, arguments: Arguments, context: Context, *, timeout_s: float) -> Evidence:
-        """Nothing: the notice's key is the evidence."""
-        del arguments, context, timeout_s
-        return {}
 
     def run(
         self,

@@ -29,7 +29,7 @@ def test_a_value_is_not_looked_at_again():
     "text",
     ["${{ 1 + 1 }}", "${{ params['x'] }}", "${{ name }}", "${{ params.x | upper }}", "${{ }}", "${{ params.x",
      "a ${{ b",
-     "${{ __import__('os') }}", "${{ params.a.b.c.d.e }}"],
+     "${{ __import__('os') }}", "${{ params.a.b.c.d.e.f.g.h }}"],
 )  # fmt: skip
 def test_expressions_are_refused(text):
     with pytest.raises(TemplateError):
