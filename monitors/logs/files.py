@@ -72,15 +72,17 @@ class Files:
         self._all.checkpoints.saved()
         for place in places:
             self._all.unsaved.pop(place, None)
+            if place.saved is None:
+                self._all.entwined.pop(place, None)
 
     def saw_pattern(self, pattern: str) -> None:
         """From now on files that appear under the pattern are new, also across restarts."""
         self._all.checkpoints.saw_pattern(pattern)
 
     def take_signals(self) -> tuple[list[Signal], list[Place]]:
-        """What was found since the last call, and where."""
+        """What was found since the last call, and the places to be saved with it."""
         found, self._all.alarms = self._all.alarms, []
-        places = []
+        places = list(self._all.entwined)
         for place in self._all.restless:
             before = len(found)
             for tail in place.tails():

@@ -34,7 +34,8 @@ class Followed:
     `by_file`: the generation of each file on disk, by device and inode. `finished`: generations let go of, in case
     their file turns up under another name. `claims`: where an earlier life stood in each file, until the first look
     at everything is over. `restless`: places with something open. `unsaved`: places that may have moved.
-    `siblings`: places beside which a rotated name turned up.
+    `siblings`: places beside which a rotated name turned up. `entwined`: places whose checkpoints are right only
+    together, as a generation moved from one to the other or is read for it.
     """
 
     def __init__(self, settings: Settings, clock: Clock, watches: Watches) -> None:
@@ -51,6 +52,7 @@ class Followed:
         self.restless: dict[Place, None] = {}
         self.unsaved: dict[Place, None] = {}
         self.siblings: set[Place] = set()
+        self.entwined: dict[Place, None] = {}
         self.alarms: list[Signal] = []
         self._alarmed: OrderedDict[str, int] = OrderedDict()
         self.floor = 0
@@ -68,6 +70,10 @@ class Followed:
     def stir(self, place: Place) -> None:
         """Something about a place may have changed."""
         self.restless[place] = self.unsaved[place] = None
+
+    def entwine(self, *places: Place) -> None:
+        """Save these at once, in one transaction."""
+        self.entwined.update(dict.fromkeys(places))
 
     def attach(self, tail: Tail, fd: int) -> None:
         """A generation is to be read."""

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.monitors.logs.followed import Followed
 from nightshift.monitors.logs.identity import (
     ELSEWHERE,
     HEAD_BYTES,
+    TICK_NS,
     Mark,
     Past,
     begins,
@@ -28,7 +30,16 @@ from nightshift.monitors.logs.identity import (
     same_head,
 )
 from nightshift.monitors.logs.places import Place
-from nightshift.monitors.logs.rotated import Found, bases_of, find_copy, find_missed, find_renamed
+from nightshift.monitors.logs.rotated import (
+    Found,
+    bases_of,
+    equals,
+    find_copy,
+    find_missed,
+    find_renamed,
+    same_content,
+    written_since,
+)
 from nightshift.monitors.logs.tail import Tail
 from nightshift.monitors.logs.unpacking import PackedTail
 
@@ -58,7 +69,7 @@ class Generations:
             copy = self.is_copy(place.path, fd)
             offset = os.fstat(fd).st_size if copy else self._end(fd) if skip and fresh else 0
             self._begin(place, fd, offset=offset, seen=seen, copy=copy)
-            self._tell_bases(place, fd)
+            self.tell_bases(place, fd)
         else:
             os.close(fd)
 
@@ -104,31 +115,52 @@ class Generations:
         """A file is known under another name from now on."""
         old = tail.place
         if tail is old.tail:
-            old.tail = None
+            old.tail, old.last_ns = None, tail.mtime_ns
         old.drop_older(tail)
         old.remember(Past(inode=tail.inode, head=read_head(fd), size=ELSEWHERE))
         self._all.stir(old)
+        self._all.entwine(old, place)
         tail.place, tail.path, tail.pinned, tail.ended = place, place.real, False, False
         place.tail, place.generation = tail, max(place.generation, tail.generation, 1)
         self._all.uncount(tail)
         self._all.attach(tail, fd)
         self._all.count(tail)
 
-    def _tell_bases(self, place: Place, fd: int) -> None:
+    def tell_bases(self, place: Place, fd: int) -> None:
         """What is followed under a rotated name is not missed under the name it was rotated from."""
         for base in bases_of(place.path):
             if (other := self._all.places.get(base)) is not None:
                 other.remember(Past(inode=os.fstat(fd).st_ino, head=read_head(fd), size=ELSEWHERE))
+                self._all.entwine(other, place)
 
     def is_copy(self, path: str, fd: int) -> bool:
         """Whether it is a copy of a log we follow under the name it was rotated from."""
-        data = os.pread(fd, HEAD_BYTES, 0)
-        inode = os.fstat(fd).st_ino
-        for base in bases_of(path):
-            other = self._all.places.get(base)
-            if other is not None and data and _copied(other, data, inode):
-                return True
-        return False
+        found = Found(fd=fd, packed=False, status=os.fstat(fd), head=os.pread(fd, HEAD_BYTES, 0))
+        others = [self._all.places.get(base) for base in bases_of(path)]
+        return bool(found.head) and any(other is not None and self._copied(other, found) for other in others)
+
+    def _copied(self, place: Place, found: Found) -> bool:
+        inode = found.status.st_ino
+        if any(tail.inode != inode and self._is_of(tail, found) for tail in place.tails()):
+            return True
+        past = [one for one in place.past if one.inode != inode and one.size != ELSEWHERE]
+        return any(equals(found, one) for one in past)
+
+    def _is_of(self, tail: Tail, found: Found) -> bool:
+        """Whether a file is what a generation is read from, or holds the same."""
+        try:
+            fd = self._all.descriptors.of(tail)
+        except OSError:
+            fd = None
+        if fd is None:
+            return _is(tail.head, found)
+        now = os.fstat(fd)
+        if file_key(now) == file_key(found.status):
+            return True
+        if isinstance(tail, PackedTail):
+            return _is(tail.head, found)
+        rewritten = now.st_size < tail.seen or not same_head(fd, tail.head)
+        return same_content(found, fd) or (rewritten and _is(tail.head, found))
 
     # ------------------------------------------------------------ generations begin and end
 
@@ -171,10 +203,29 @@ class Generations:
 
     def _found_again(self, tail: Tail) -> Tail:
         """A generation whose descriptor we had given up: under its new name, or packed."""
-        found = find_renamed(tail.path, tail.mark) or find_copy(tail.path, tail.mark)
+        found = find_renamed(tail.path, tail.mark) or self._copy(tail.place, tail.path, tail.mark)
         if found is None:
             return tail
         return self._reads(tail, found)
+
+    def _copy(self, place: Place, path: str, mark: Mark) -> Found | None:
+        """A copy of a generation, packed or not."""
+        return find_copy(path, mark, lambda found: self._another(place, mark, found))
+
+    def _another(self, place: Place, mark: Mark, found: Found) -> bool:
+        """Whether a file is, or holds, another generation than `mark`: one that we follow or followed."""
+        key = file_key(found.status)
+        claim = self._all.claims.get(key)
+        known: list[Mark | Tail] = [claim[1]] if claim is not None else []
+        known += [one for one in (self._all.by_file.get(key), self._all.finished.get(key)) if one is not None]
+        if any(one.id != mark.id and not one.copy and _is(one.head, found) for one in known):
+            return True
+        fds = [tail.fd for tail in place.tails() if tail.fd is not None and tail.id != mark.id]
+        if any(file_key(os.fstat(fd)) == key for fd in fds):
+            return True
+        early = not written_since(found, mark.mtime_ns + TICK_NS)
+        past = [past for past in place.past if past.size != ELSEWHERE and (early or past.is_whole(found.status))]
+        return any(equals(found, one) for one in past)
 
     def _reads(self, tail: Tail, found: Found) -> Tail:
         """Read a generation on from what was found of it: if that is packed, another tail does."""
@@ -183,7 +234,7 @@ class Generations:
             return tail
         if tail.scanner is not None:
             self._all.alarms += tail.scanner.grouper.out
-        packed = PackedTail(tail.place, tail.path, tail.mark, self._all.clock.monotonic())
+        packed = PackedTail(tail.place, tail.path, _known_by(tail.mark, found), self._all.clock.monotonic())
         packed.pinned = True
         self._all.busy.pop(tail, None)
         if self._all.by_file.get(tail.file) is tail:
@@ -197,8 +248,8 @@ class Generations:
         status, head = os.fstat(fd), read_head(fd)
         if not place.last_ns:
             return status, head
-        heads = [older for tail in place.older for older in _heads(tail)]
-        for found in find_missed(place.real, place.last_ns, (status.st_ino, head), heads, place.past,
+        copied = lambda found: any(self._is_of(tail, found) for tail in place.older)  # noqa: E731  one line says it
+        for found in find_missed(place.real, place.last_ns, (status.st_ino, head), copied, place.past,
                                  self._all.concerns):  # fmt: skip
             mark = self._mark_of(place, found)
             self._follow(place, mark, found.fd, packed=found.packed)
@@ -217,7 +268,7 @@ class Generations:
         emptied meanwhile: nothing in the file itself tells.
         """
         place = tail.place
-        self._tell_bases(place, fd)
+        self.tell_bases(place, fd)
         if tail is place.tail and (place in self._all.siblings or not self._all.watches.live):
             place.tail, place.last_ns = None, tail.mtime_ns
             self._missed(place, fd)
@@ -231,17 +282,21 @@ class Generations:
         if tail.fd is None:
             return
         again = os.dup(tail.fd)
-        found = find_copy(tail.path, tail.mark)
+        found = self._copy(place, tail.path, tail.mark)
         self._all.descriptors.drop(tail)
         if older:
             self._rewritten_before(place, tail, again)
+            self._reads_on(tail, found)
         else:
             self.retire(place, rewritten=True)
+            self._reads_on(tail, found)
             self._begin(place, again, seen=self._missed(place, again))
-        if found is not None:
-            reader = self._reads(tail, found)
-            place.older = tuple(reader if one is tail else one for one in place.older)
         self._all.stir(place)
+
+    def _reads_on(self, tail: Tail, found: Found | None) -> None:
+        if found is not None:
+            place, reader = tail.place, self._reads(tail, found)
+            place.older = tuple(reader if one is tail else one for one in place.older)
 
     def _rewritten_before(self, place: Place, tail: Tail, fd: int) -> None:
         """A file was emptied and filled anew, then renamed: one more generation, unless its new name is followed."""
@@ -284,31 +339,25 @@ class Generations:
         if found is not None and found.status.st_size < mark.offset:
             found.close()
             found = None
-        found = found or find_copy(real, mark)
+        found = found or self._copy(place, real, mark)
         if found is None:
             self._all.lost(place.path, mark.offset)
             return
-        self._follow(place, mark, found.fd, packed=found.packed)
+        self._follow(place, _known_by(mark, found), found.fd, packed=found.packed)
         self.retire(place)
 
 
-def _heads(tail: Tail) -> list[str]:
-    """How a generation began when it was read, and how what is behind its descriptor begins by now."""
-    now = [] if tail.fd is None or isinstance(tail, PackedTail) else [read_head(tail.fd)]
-    return [tail.head, *now]
+def _known_by(mark: Mark, found: Found) -> Mark:
+    """While little of it was read, a file tells better how a generation begins."""
+    return replace(mark, head=head_of(found.head)) if found.packed else mark
+
+
+def _is(head: str, found: Found) -> bool:
+    return not is_empty(head) and begins(found.head, head)
 
 
 def _fits(fd: int, status: os.stat_result, mark: Mark) -> bool:
     return (status.st_size >= mark.offset or mark.copy) and same_head(fd, mark.head)
-
-
-def _copied(place: Place, data: bytes, inode: int) -> bool:
-    """Whether bytes are how a generation of a path begins, or began."""
-    tails = [tail for tail in place.tails() if tail.inode != inode]
-    heads = [*(tail.head for tail in tails), *(past.head for past in place.past if past.inode != inode)]
-    if any(begins(data, head) for head in heads if not is_empty(head)):
-        return True
-    return any(tail.fd is not None and os.pread(tail.fd, len(data), 0) == data for tail in tails)
 
 
 def _still_there(path: str, status: os.stat_result) -> bool:

@@ -1,6 +1,6 @@
 """Which file is this? A path is not an answer: files are renamed, truncated and re-created, and inodes are reused.
 
-A generation of a file is (device, inode, hash of its first 256 bytes) plus a counter; `Mark` is one with an offset,
+A generation of a file is (device, inode, hash of its first bytes) plus a counter; `Mark` is one with an offset,
 as it is written to the store.
 """
 
@@ -12,7 +12,9 @@ import os
 import stat
 from dataclasses import dataclass
 
-HEAD_BYTES = 256
+HEAD_BYTES = 1024
+TICK_NS = 20_000_000
+"""File systems keep times in ticks of some milliseconds: what is closer together has no order."""
 ELSEWHERE = -1
 """The size of a past generation that is read on under another path: whatever begins like it is read there."""
 
@@ -46,6 +48,10 @@ class Past:
     head: str
     size: int
     rewritten: bool = False
+
+    def is_whole(self, status: os.stat_result) -> bool:
+        """Whether a plain file has the size it had at its end."""
+        return self.size == status.st_size and not self.rewritten
 
 
 @dataclass(frozen=True, kw_only=True)

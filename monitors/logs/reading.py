@@ -97,6 +97,7 @@ class Reading:
         if next(bases_of(tail.place.path), None) is None or not self._generations.is_copy(tail.place.path, fd):
             return False
         tail.copy = True
+        self._generations.tell_bases(tail.place, fd)
         self._all.uncount(tail)
         self._all.stir(tail.place)
         return True

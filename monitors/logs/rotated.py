@@ -11,7 +11,7 @@ from nightshift.monitors.logs import packed
 from nightshift.monitors.logs.identity import ELSEWHERE, HEAD_BYTES, Mark, Past, begins, head_of, is_empty, open_regular
 
 _MAX_ENTRIES = 20_000
-_SECOND_NS = 1_000_000_000
+_UNITS_NS = (1_000_000_000, 1_000_000, 1_000)
 _SUFFIX = re.compile(r"[.-](?:\d[\w.:+-]*|old|bak|prev(?:ious)?)(?:\.(?:gz|bz2|xz|zst|lzma))?\Z")
 
 
@@ -52,59 +52,86 @@ def find_renamed(path: str, mark: Mark) -> Found | None:
     return None
 
 
-def find_copy(path: str, mark: Mark) -> Found | None:
+def find_copy(path: str, mark: Mark, another: Callable[[Found], bool]) -> Found | None:
     """What copytruncate, or a packer, made of `mark` before the file was emptied or removed.
 
-    A copy begins alike, is no shorter than what was read, and was written no earlier than the last read. Packers keep
-    the time of the last write, some of them in whole seconds.
+    A copy begins alike, is no shorter than what was read, and was written no earlier than the last read. `another`
+    says of a file that it holds another generation than `mark`: while little was read, many begin alike.
     """
     if is_empty(mark.head):
         return None
     origins = (path, *bases_of(path))
-    fits = [found for origin in origins for found in _candidates(origin) if _continues(found, mark)]
+    fits = [found for origin in origins for found in _candidates(origin) if _continues(found, mark, another)]
     fits.sort(key=lambda found: (found.packed, found.status.st_mtime_ns))
     for other in fits[1:]:
         other.close()
     return fits[0] if fits else None
 
 
-def _continues(found: Found, mark: Mark) -> bool:
+def _continues(found: Found, mark: Mark, another: Callable[[Found], bool]) -> bool:
     now = found.status
-    if found.packed:
-        fits = now.st_mtime_ns >= mark.mtime_ns - _SECOND_NS
-    else:
-        fits = now.st_size >= mark.offset and now.st_mtime_ns >= mark.mtime_ns and now.st_ino != mark.inode
-    if fits and begins(found.head, mark.head):
+    fits = written_since(found, mark.mtime_ns)
+    if not found.packed:
+        fits = fits and now.st_size >= mark.offset and now.st_ino != mark.inode
+    if fits and begins(found.head, mark.head) and not another(found):
         return True
     found.close()
     return False
 
 
+def written_since(found: Found, since_ns: int) -> bool:
+    """Whether it was last written then or later. Packers keep that time, some only in whole seconds or microseconds."""
+    return found.status.st_mtime_ns + _unit_ns(found) > since_ns
+
+
+def _kept(found: Found, at_ns: int) -> bool:
+    return found.status.st_mtime_ns <= at_ns < found.status.st_mtime_ns + _unit_ns(found)
+
+
+def _unit_ns(found: Found) -> int:
+    at_ns = found.status.st_mtime_ns
+    return next((unit for unit in _UNITS_NS if at_ns % unit == 0), 1) if found.packed else 1
+
+
 def find_missed(
-    path: str, since_ns: int, current: tuple[int, str], heads: Collection[str], past: Collection[Past],
+    path: str, since_ns: int, current: tuple[int, str], copied: Callable[[Found], bool], past: Collection[Past],
     followed: Callable[[str], bool],
 ) -> list[Found]:  # fmt: skip
     """Generations that came and went unseen after `since_ns`, oldest first.
 
     `current` is the inode and the head of what lies under the path: one that holds more than all of it is no copy.
-    `heads` are of generations still being read: what begins alike is a copy of one of them, as is what equals one
-    that is `past`. Names that are `followed` on their own account are left out: they are read under their own path.
+    `copied` says of a file that it is what is still being read; what equals a generation that is `past` holds nothing
+    new. Names that are `followed` on their own account are left out: they are read under their own path.
     """
     found: list[Found] = []
     inode, whole = current
     for one in _candidates(path, lambda entry: entry.inode() != inode and not followed(entry.path)):
-        now = one.status
-        late = now.st_mtime_ns >= since_ns - (_SECOND_NS if one.packed else 0)
-        copied = head_of(one.head) == whole or any(begins(one.head, head) for head in heads if not is_empty(head))
+        late = written_since(one, since_ns)
+        known = head_of(one.head) == whole or copied(one)
         packing = one.packed and any(begins(one.head, head_of(plain.head)) for plain in found)
-        if not late or not one.head or copied or packing or any(_equals(one, known) for known in past):
+        if not late or not one.head or known or packing or any(equals(one, gone) for gone in past):
             one.close()
         else:
             found.append(one)
     return sorted(found, key=lambda one: one.status.st_mtime_ns)
 
 
-def _equals(found: Found, known: Past) -> bool:
+def same_content(found: Found, fd: int) -> bool:
+    """Whether a file holds what the open one holds, or the first part of it: so it seems from both its ends. What was
+    packed has the time of the last write, or as many bytes.
+    """
+    now, size = os.fstat(fd), found.status.st_size
+    if found.packed:
+        same = os.pread(fd, HEAD_BYTES, 0) == found.head
+        return same and (_kept(found, now.st_mtime_ns) or packed.has_size(found.fd, now.st_size))
+    if size > now.st_size or os.pread(fd, len(found.head), 0) != found.head:
+        return False
+    end = max(0, size - HEAD_BYTES)
+    return os.pread(fd, size - end, end) == os.pread(found.fd, size - end, end)
+
+
+def equals(found: Found, known: Past) -> bool:
+    """Whether a file holds what we read to its end, and no more."""
     if is_empty(known.head) or not begins(found.head, known.head):
         return False
     if known.size == ELSEWHERE or (found.status.st_ino == known.inode and not found.packed):

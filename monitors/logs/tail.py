@@ -11,14 +11,13 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from nightshift.monitors.logs.identity import HEAD_BYTES, Mark, begins, file_key, head_of, is_empty
+from nightshift.monitors.logs.identity import HEAD_BYTES, TICK_NS, Mark, begins, file_key, head_of, is_empty
 
 if TYPE_CHECKING:
     from nightshift.monitors.logs.places import Place
     from nightshift.monitors.logs.scan import Scanner
     from nightshift.monitors.logs.settings import Settings
 
-_TICK_NS = 20_000_000
 _HEADER = b"Traceback"
 
 
@@ -192,5 +191,5 @@ def _settled_ns(status: os.stat_result) -> int:
     """When a file was last written, made unlike any real time while it is so fresh that the file system's clock could
     give the same to the next write: emptied and refilled to the same size within one tick, it must be looked at again.
     """
-    fresh = time.time_ns() - status.st_mtime_ns < _TICK_NS
+    fresh = time.time_ns() - status.st_mtime_ns < TICK_NS
     return status.st_mtime_ns - 1 if fresh else status.st_mtime_ns
