@@ -17,7 +17,7 @@ BAD = "<!-- hidden --> ![x](http://e/p) password=hunter22"
 Upstream = Any  # the fixture's class lives in conftest.py, which importlib mode keeps to itself
 
 
-@pytest.fixture(params=["local", "fake", "github", "gitea"])
+@pytest.fixture(params=["local", "fake", "github", "gitlab", "gitea"])
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 

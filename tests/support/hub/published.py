@@ -146,7 +146,11 @@ class Described:
             out.pop("required", None) if isinstance(out.get("required"), list) else None
             if "properties" in out and "additionalProperties" not in out and not {"allOf", "anyOf", "oneOf"} & set(out):
                 out["additionalProperties"] = False
-        return {"anyOf": [{"type": "null"}, out]} if node.get("nullable") or (lax and self._nulls and "type" in out) else out
+        return (
+            {"anyOf": [{"type": "null"}, out]}
+            if node.get("nullable") or (lax and self._nulls and "type" in out)
+            else out
+        )
 
     def _deref(self, node: Any) -> Any:
         while isinstance(node, dict) and "$ref" in node:
@@ -195,7 +199,8 @@ _INTERFACE = re.compile(r"^interface (\w+) \{\n(.*?)^\}", re.M | re.S)
 _ALIAS = re.compile(r"^type (\w+) = ([^;{]+);", re.M)
 _FIELD = re.compile(r"^    (\w+|'[^']+')(\?)?: ([^;]+);$", re.M)
 _METHOD = re.compile(
-    r"@request (GET|POST|PUT|PATCH|DELETE):(\S+)\n.*?\*/\s+\w+: \((.*?)\) => Promise<HttpResponse<([^;]+?), [^;]+?>>;", re.S
+    r"@request (GET|POST|PUT|PATCH|DELETE):(\S+)\n.*?\*/\s+\w+: \((.*?)\) => Promise<HttpResponse<([^;]+?), [^;]+?>>;",
+    re.S,
 )
 _QUERY = re.compile(r"query\??: \{(.*?)\n        \}", re.S)
 _QUERY_FIELD = re.compile(r"^            (\w+)(\?)?: ([^;]+);$", re.M)
