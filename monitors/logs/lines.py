@@ -1,6 +1,6 @@
 """What one line of a log is, decided on bytes: no line is decoded before it is known to matter.
 
-Every rule here has a twin in `kernel/kernel.c`; a property test holds the two together.
+Every rule here has a twin in `kernel/lines.h`; a property test holds the two together.
 """
 
 from __future__ import annotations
