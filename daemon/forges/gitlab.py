@@ -34,8 +34,7 @@ _GREEN = frozenset({"success", "skipped", "manual"})
 
 
 class Settings(Shipping):
-    """A GitLab server. Whether it makes merge commits or fast-forwards is the project's setting; `merge: squash` asks it
-    to squash."""
+    """A GitLab server. Merge commit or fast-forward is the project's setting; `merge: squash` asks it to squash."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 

@@ -143,6 +143,8 @@ class Described:
         if "properties" in kept:
             out["properties"] = {k: self._converted(v, needed, lax) for k, v in kept["properties"].items()}
         if lax:
+            if "oneOf" in out:  # with nothing required several may fit
+                out["anyOf"] = out.pop("oneOf")
             out.pop("required", None) if isinstance(out.get("required"), list) else None
             if "properties" in out and "additionalProperties" not in out and not {"allOf", "anyOf", "oneOf"} & set(out):
                 out["additionalProperties"] = False
