@@ -20,6 +20,7 @@ from ..errors import ActionFailed
 from .cluster import paced
 
 _MOST_BYTES = 64
+_MOST_PID = 1 << 22
 
 
 class Arguments(BaseModel):
@@ -100,7 +101,12 @@ def _pid(path: str) -> int:
     finally:
         os.close(handle)
     text = data.decode("ascii", "replace").strip()
-    if not stat.S_ISREG(found.st_mode) or not text.isdigit() or int(text) <= 1 or int(text) == os.getpid():
+    if (
+        not stat.S_ISREG(found.st_mode)
+        or not text.isdigit()
+        or not 1 < int(text) < _MOST_PID
+        or int(text) == os.getpid()
+    ):
         raise ActionFailed(f"{path} names no process that may be signalled")
     with suppress(FileNotFoundError, ProcessLookupError):
         owner = os.stat(f"/proc/{text}").st_uid

@@ -18,6 +18,8 @@ _POWERS = (
     "pg_signal_backend", "pg_execute_server_program", "pg_write_server_files", "pg_read_server_files",
     "pg_write_all_data", "pg_checkpoint", "pg_maintain",
 )  # fmt: skip
+_AWAY = ("08", "40", "53", "57", "58")
+"""Classes of errors that are the server's state: connection, conflict, resources, operator, system."""
 _ROLE = """
 SELECT rolsuper OR rolreplication OR rolcreaterole OR rolbypassrls AS mighty,
        (SELECT string_agg(g.rolname, ', ') FROM pg_roles g
@@ -42,9 +44,9 @@ def ask(url: str, statement: str, values: tuple[Any, ...], write: bool, timeout_
         ) from None
     except psycopg.errors.QueryCanceled:
         raise ActionFailed(f"it took longer than {timeout_s:g} s") from None
-    except psycopg.OperationalError as error:
-        raise EnvironmentBroke(f"PostgreSQL can't be asked: {_said(error)}") from None
     except psycopg.Error as error:
+        if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08")[:2] in _AWAY:
+            raise EnvironmentBroke(f"PostgreSQL can't be asked: {_said(error)}") from None
         raise ActionFailed(f"PostgreSQL refuses the statement: {_said(error)}") from None
 
 

@@ -1,7 +1,5 @@
 """docker.restart against the real engine: an empty image with the host's shell bound in, as nothing can be pulled."""
 
-import io
-import tarfile
 import uuid
 
 import pytest
@@ -12,10 +10,11 @@ from nightshift.runbooks.load import load_books, parse_book
 from nightshift.runbooks.records import FileRecord
 from nightshift.runbooks.runner import Runner
 
+from .conftest import LABEL
+
 docker = pytest.importorskip("docker")
 pytestmark = pytest.mark.engine
 
-LABEL = "nightshift-test-runbooks"
 TRAP = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 
 BARE = """
@@ -24,28 +23,6 @@ description: Restarts it, little patience.
 parameters: {container: {}}
 steps: [{name: a, action: docker.restart, with: {container: '${{ params.container }}', healthy_within_s: 2}}]
 """
-
-
-@pytest.fixture(scope="module")
-def engine():
-    client = docker.from_env(timeout=60)
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def image(engine):
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name in ("sbin", "bin", "usr", "lib", "lib64"):
-            folder = tarfile.TarInfo(name)
-            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
-            archive.addfile(folder)
-    tag = f"{LABEL}:{uuid.uuid4().hex[:8]}"
-    name, _, version = tag.partition(":")
-    engine.api.import_image_from_data(buffer.getvalue(), repository=name, tag=version)
-    yield tag
-    engine.images.remove(tag, force=True)
 
 
 @pytest.fixture
