@@ -15,7 +15,8 @@ MAX_BYTES = 3 << 20
 _MAX_RULES = 10_000
 _OWNER = re.compile(r"@[A-Za-z0-9][A-Za-z0-9._/-]{0,200}\Z")
 _SECTION = re.compile(r"\^?\[([^\]]{1,200})\](?:\[\d{1,3}\])?(.*)\Z")
-_GROUPED = re.compile(r"\)[*+?{]|\\[1-9]|\(\?")
+_GROUPED = re.compile(r"\)[*+?{]|\\[1-9]|\(\?|\[.*(?:\[|--|&&|~~|\|\|)")
+"""Besides what could be slow: sets that Python will once read otherwise than Go."""
 _REPEATS = re.compile(r"[*+]|\{")
 _MAX_STARS, _MAX_PATH = 6, 400
 """More of either could make matching slow; such a rule fits nothing, such a path has no owner."""
