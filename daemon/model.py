@@ -119,7 +119,8 @@ class Service:
 
 
 class Stage(StrEnum):
-    """The stages of a mission, in order; the last four are ends."""
+    """The stages of a mission, in order; the last four are ends. A runbook's mission is `operating` instead of what
+    stands between `gathering` and `deploying`."""
 
     QUEUED = "queued"
     GATHERING = "gathering"
@@ -130,6 +131,7 @@ class Stage(StrEnum):
     AWAITING_APPROVAL = "awaiting_approval"
     MERGING = "merging"
     DEPLOYING = "deploying"
+    OPERATING = "operating"
     WATCHING = "watching"
     ROLLING_BACK = "rolling_back"
     HEALED = "healed"

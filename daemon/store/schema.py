@@ -176,3 +176,32 @@ outcomes = Table(
     Column("outcome", String(30), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
 )
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("book", String(64), nullable=False),
+    Column("definition", JSON, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("person", String(100), nullable=False),
+    Column("by_hand", Boolean, nullable=False),
+    Column("forced", Boolean, nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+    Column("began_ms", BigInteger, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("result", JSON, nullable=False),
+    Index("runs_by_book", "book", "began_ms"),
+    Index("runs_by_time", "made_ms"),
+)
+
+run_entries = Table(
+    "run_entries",
+    metadata,
+    Column("run", String(400), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("root", String(200), nullable=False),
+    Column("entry", JSON, nullable=False),
+    Index("run_entries_by_root", "root"),
+)

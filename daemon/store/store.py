@@ -14,6 +14,7 @@ from nightshift.daemon.store.journal import Journal
 from nightshift.daemon.store.ledger import Memory, Notices, Offsets
 from nightshift.daemon.store.missions import Missions
 from nightshift.daemon.store.retention import Retention
+from nightshift.daemon.store.runs import Runs
 
 
 class Store:
@@ -29,6 +30,7 @@ class Store:
         self.offsets = Offsets(database)
         self.notices = Notices(database)
         self.memory = Memory(database)
+        self.runs = Runs(database)
 
     @classmethod
     def open(cls, where: str | Path) -> Store:
