@@ -397,7 +397,7 @@ class ForgeEvent:
     """Something a forge told about a branch of ours. `key` identifies it, so that hearing it twice counts once.
 
     `repository` is ``owner/name`` as the forge spells it, `text` what was said after ``nightshift:``, `head` the commit
-    the branch stands at afterwards ('' = not told).
+    the branch stands at afterwards ('' = not told). Some forges name only the request's `number`.
     """
 
     key: str
@@ -406,6 +406,7 @@ class ForgeEvent:
     kind: ForgeEventKind
     branch: str
     actor: str
+    number: int = 0
     text: str = ""
     head: str = ""
     at_ms: int = 0

@@ -259,6 +259,10 @@ class Forge(Protocol):
 
     def find(self, service: Service, key: str) -> ChangeRequest | None: ...
 
+    def list(self, service: Service) -> tuple[ChangeRequest, ...]:
+        """Every request that is known here, by number."""
+        ...
+
     def readiness(self, service: Service, key: str) -> Readiness:
         """What the forge's required checks and review rules say of an open request. Raises `Refused`: unknown."""
         ...
@@ -283,6 +287,10 @@ class Forge(Protocol):
 
     def may_steer(self, service: Service, person: str) -> bool:
         """Whether a person of the forge may tell us what to do: who may write to the repository may."""
+        ...
+
+    def pushed_by_people(self, service: Service, key: str, commit: str) -> bool:
+        """Whether a commit that a request's branch is said to stand at is none of ours."""
         ...
 
     def probe(self, service: Service) -> Health: ...

@@ -13,11 +13,11 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from nightshift.daemon.kit import doors
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.kit.redact import register_secret
 from nightshift.daemon.model import Service, Severity, Signal, load
 from nightshift.daemon.ports import Call, Monitor, Receipt, Receiver, Refused, Sink
-from nightshift.monitors import doors
 from nightshift.monitors.unpack import unpack
 
 PATHS = ("/api/signals",)

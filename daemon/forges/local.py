@@ -162,6 +162,10 @@ class LocalForge:
                 raise Refused(f"change request {key} is {request.state.value}: there is nothing to undo")
             return undoing(desk.repo, desk.upstream.tip(), request.merged)
 
+    def pushed_by_people(self, service: Service, key: str, commit: str) -> bool:  # noqa: ARG002 - the port's signature
+        """Never told of here; a branch that people moved is found when it is merged."""
+        return False
+
     def probe(self, service: Service) -> Health:
         """Whether the service's repository can be read and has the branch, and the forge can write its own."""
         what = f"forge {self.name}: {service.name}"

@@ -166,6 +166,14 @@ class RemoteForge:
         with self._desk(service, exclusive=False) as desk:
             return bool(person) and desk.tries.read(lambda: self.dialect.may_write(desk.name, person))
 
+    def pushed_by_people(self, service: Service, key: str, commit: str) -> bool:
+        """Port `Forge`. Waits for a push of ours that is under way."""
+        with self._desk(service) as desk:
+            record = desk.records.find(key)
+            if record is None or record.request.state is not ChangeState.OPEN or record.request.head == commit:
+                return False
+            return not self._ours(desk, record.request.branch, commit, key)
+
     def probe(self, service: Service) -> Health:
         """Whether git and the API answer, the credential may do what is needed and the branch's rules can be read."""
         what = f"forge {self.name}: {service.name}"

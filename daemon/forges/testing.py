@@ -125,6 +125,10 @@ class FakeForge:
                 raise Refused(f"change request {key} is {request.state.value}: there is nothing to undo")
             return undoing(repo, self._tips[service.name], request.merged)
 
+    def pushed_by_people(self, service: Service, key: str, commit: str) -> bool:
+        """Never."""
+        return False
+
     def probe(self, service: Service) -> Health:
         """Whether the service's repository has its branch."""
         what = f"forge {self.name}: {service.name}"

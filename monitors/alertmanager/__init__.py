@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from nightshift.daemon.kit import doors
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.kit.redact import register_secret
 from nightshift.daemon.model import Service
 from nightshift.daemon.ports import Call, Monitor, Receipt, Receiver, Refused
-from nightshift.monitors import doors
 from nightshift.monitors.alertmanager.message import ALERT_LIMIT, BODY_LIMIT, SERVICE_LABELS, parse_webhook
 
 PATHS = ("/webhooks/alertmanager",)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nightshift.daemon.kit import doors
+from nightshift.daemon.kit.fields import part, text
 from nightshift.daemon.ports import Call
-from nightshift.monitors import doors
-from nightshift.monitors.ci.run import Run, part, text, verdict
+from nightshift.monitors.ci.run import Run, verdict
 
 
 def admits(call: Call, secret: Any) -> bool:

@@ -14,11 +14,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from nightshift.daemon.kit import doors
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.kit.redact import register_secret
 from nightshift.daemon.model import Signal
 from nightshift.daemon.ports import Call, Receipt, Refused
-from nightshift.monitors import doors
 from nightshift.monitors.sentry import PATHS, envelope
 from nightshift.monitors.sentry.event import signal_of
 from nightshift.monitors.unpack import unpack
