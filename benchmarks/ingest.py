@@ -23,7 +23,7 @@ from grouping import drain
 from rich.console import Console
 from rich.table import Table
 
-from nightshift.monitors.logs.scan import LEVELS, TRACES
+from nightshift.monitors.logs.literals import LEVELS, TRACES
 
 SCAN = [str(Path(sys.executable).parent / "nightshift"), "scan", "--json"]
 LITERALS = [word.decode().strip("\n") for word in (*TRACES, *LEVELS)]

@@ -16,8 +16,9 @@ from typing import BinaryIO
 from nightshift.daemon.intake.fingerprint import fingerprint
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.model import Severity, Signal
+from nightshift.monitors.logs.compiled import kernel
 from nightshift.monitors.logs.group import Grouper
-from nightshift.monitors.logs.scan import Prefilter, Scanner, carry_bytes, kernel
+from nightshift.monitors.logs.scan import Prefilter, Scanner, carry_bytes
 from nightshift.monitors.logs.segment import Block
 
 READ_BYTES = 1 << 20

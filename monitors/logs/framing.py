@@ -7,13 +7,18 @@ times what searching costs.
 from __future__ import annotations
 
 import re
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import orjson
 
 from nightshift.monitors.logs.record import stamp_ms
+from nightshift.monitors.logs.text import Block, NeedMore, Text, keep_from, lines_of
 
 if TYPE_CHECKING:
+    from nightshift.monitors.logs.group import Grouper
     from nightshift.monitors.logs.scan import Scanner
 
 _CRI = re.compile(
@@ -61,15 +66,32 @@ def _docker(line: bytes) -> Unwrapped | None:
         return None
 
 
-class _Stream:
-    """Unwrapped text, and for each of its lines where it starts: (offset in the text, in the file, timestamp)."""
+class Stream:
+    """What one stream of a wrapped log says; of each of its lines, where it starts there (`places`) and in the buffer
+    (`offsets`). `open_at` is where a line starts in the buffer that does not end, -1 without one."""
 
-    __slots__ = ("lines", "open_at", "text")
+    __slots__ = ("offsets", "open_at", "places", "text")
 
-    def __init__(self) -> None:
-        self.text = bytearray()
-        self.lines: list[tuple[int, int, bytes]] = []
-        self.open_at = -1
+    def __init__(self, text: bytes = b"", table: bytes = b"", open_at: int = -1) -> None:
+        pairs = array("q", table)
+        self.text = bytearray(text)
+        self.places, self.offsets, self.open_at = pairs[::2], pairs[1::2], open_at
+
+    def add(self, at: int, text: bytes, *, whole: bool) -> None:
+        """One wrapped line, a whole one or a part."""
+        if self.open_at < 0:
+            self.places.append(len(self.text))
+            self.offsets.append(at)
+            self.open_at = at
+        if len(self.text) < 4 * _MAX_TEXT:
+            self.text += text.replace(b"\n", b" ")
+        if whole:
+            self.text += b"\n"
+            self.open_at = -1
+
+    def offset(self, place: int) -> int:
+        """Where in the buffer the line starts that lies there in the text."""
+        return self.offsets[max(0, bisect_right(self.places, place) - 1)]
 
 
 class Frames:
@@ -78,88 +100,98 @@ class Frames:
 
     __slots__ = ("_floors", "_open", "_unwrap")
 
-    def __init__(self, unwrap: object) -> None:
+    def __init__(self, unwrap: Callable[[bytes], Unwrapped | None]) -> None:
         self._unwrap = unwrap
         self._floors: dict[str, int] = {}
         self._open = False
 
     def plain(self, line: bytes) -> bytes:
         """What a wrapped line says."""
-        found = self._unwrap(line)  # type: ignore[operator]
+        found = self._unwrap(line)
         return found[1] if found else line
 
+    def stamp_ms(self, line: bytes) -> int | None:
+        """When the engine got a wrapped line, in Unix milliseconds."""
+        found = self._unwrap(line)
+        return stamp_ms(found[3].decode("ascii", "replace") if found else "", 0)
+
     def understand(
-        self, scanner: Scanner, hits: list[int], buffer: bytearray, start: int, stop: int, base: int, *, final: bool
-    ) -> int:
+        self, scanner: Scanner, buffer: bytearray, start: int, stop: int, base: int, *, final: bool
+    ) -> int:  # fmt: skip
         """The events of whole wrapped lines; returns where the part begins that must be seen again."""
-        if len(hits) <= 1 and not self._open and not final:
+        if not self._open and not final and scanner.kernel is None and len(scanner.hits(buffer, start, stop)) <= 1:
             return max(buffer.rfind(b"\n", start, stop - 1) + 1, start)
-        streams = self._streams(buffer, start, stop, base)
         again, ended = stop, True
         self._open = False
-        for name, stream in streams.items():
-            rest, open_, done = self._one(scanner, name, stream, stop, base, final)
+        for name, stream in self.streams(scanner.kernel, buffer, start, stop, base).items():
+            rest, open_, done = self._one(scanner, name, stream, buffer, stop, base, final)
             again = min(again, rest)
             self._open, ended = self._open or open_, ended and done
         scanner.grouper.idle, scanner.grouper.ended = not self._open, self._open and ended
         return again
 
-    def _streams(self, buffer: bytearray, start: int, stop: int, base: int) -> dict[str, _Stream]:
-        streams: dict[str, _Stream] = {}
+    def streams(self, kernel: object, buffer: bytearray, start: int, stop: int, base: int) -> dict[str, Stream]:
+        """The streams in `buffer[start:stop]`, of which `base` is the offset in the file, from their floors on."""
+        if kernel is not None:
+            try:
+                told = kernel.unwrap(  # type: ignore[attr-defined]
+                    buffer, start, stop, base, self._floors, self._unwrap is _docker, self._unwrap
+                )
+            except OverflowError:  # more streams than anybody has
+                pass
+            else:
+                return {name: Stream(text, table, open_at) for name, text, table, open_at in told}
+        streams: dict[str, Stream] = {}
         at = start
         while at < stop:
             end = buffer.find(b"\n", at, stop)
             end = stop if end < 0 else end
-            found = self._unwrap(bytes(buffer[at : min(end, at + _LINE_BYTES)]).rstrip(b"\r"))  # type: ignore[operator]
-            name, text, whole, stamp = found or ("", bytes(buffer[at : min(end, at + _LINE_BYTES)]), True, b"")
+            line = bytes(buffer[at : min(end, at + _LINE_BYTES)])
+            name, text, whole, _ = self._unwrap(line.rstrip(b"\r")) or ("", line, True, b"")
             if base + at >= self._floors.get(name, 0):
-                stream = streams.setdefault(name, _Stream())
-                if stream.open_at < 0:
-                    stream.lines.append((len(stream.text), at, stamp))
-                    stream.open_at = at
-                if len(stream.text) < 4 * _MAX_TEXT:
-                    stream.text += text.replace(b"\n", b" ")
-                if whole:
-                    stream.text += b"\n"
-                    stream.open_at = -1
+                streams.setdefault(name, Stream()).add(at, text, whole=whole)
             at = end + 1
         return streams
 
     def _one(
-        self, scanner: Scanner, name: str, stream: _Stream, stop: int, base: int, final: bool
+        self, scanner: Scanner, name: str, stream: Stream, buffer: bytearray, stop: int, base: int, final: bool
     ) -> tuple[int, bool, bool]:
         """(where the stream must be seen again, whether something is open, whether that is complete)."""
-        from nightshift.monitors.logs.segment import Block, NeedMore, keep_from, segment
-
-        grouper = scanner.grouper
-        last = len(stream.text) if stream.open_at < 0 or final else stream.lines[-1][0]
+        last = len(stream.text) if stream.open_at < 0 or final else stream.places[-1]
         if stream.open_at >= 0 and final:
             stream.text += b"\n"
         text = scanner.text(stream.text, 0, last, final=final)
-        positions = [at for at, _, _ in stream.lines]
         open_, done = False, True
-
-        def place(at: int) -> tuple[int, bytes]:
-            from bisect import bisect_right
-
-            _, real, stamp = stream.lines[max(0, bisect_right(positions, at) - 1)]
-            return real, stamp
-
         try:
-            for block in segment(text, scanner.search(stream.text, 0, last)):
-                lines = self._lines(block, text, place, base)
-                at_ms = stamp_ms(place(block.start)[1].decode("ascii", "replace"), 0)
-                grouper.read(Block(block.kind, 0, 0, block.parts), lines, at_ms)
+            scanner.events(text, _Reader(scanner.grouper, self, stream, text, buffer, base))
             rest = keep_from(text) if not final else text.stop
         except NeedMore as more:
             rest, open_, done = keep_from(text, more.start), True, more.ended
         rest = min(rest, last)
-        real = place(rest)[0] if rest < len(stream.text) else stop
-        self._floors[name] = base + (place(max(text.floor, 0))[0] if text.floor < len(stream.text) else stop)
+        real = stream.offset(rest) if rest < len(stream.text) else stop
+        self._floors[name] = base + (stream.offset(max(text.floor, 0)) if text.floor < len(stream.text) else stop)
         return real, open_, done
 
-    @staticmethod
-    def _lines(block: object, text: object, place: object, base: int) -> list[tuple[int, bytes]]:
-        from nightshift.monitors.logs.scan import lines_of
 
-        return [(base + place(at)[0], line) for at, line in lines_of(block, text, 0)]  # type: ignore[operator,arg-type]
+class _Reader:
+    """Reads a stream's events, with their places in the file."""
+
+    __slots__ = ("_base", "_buffer", "_frames", "_grouper", "_stream", "_text")
+
+    def __init__(
+        self, grouper: Grouper, frames: Frames, stream: Stream, text: Text, buffer: bytearray, base: int
+    ) -> None:  # fmt: skip
+        self._grouper, self._frames, self._stream, self._text = grouper, frames, stream, text
+        self._buffer, self._base = buffer, base
+
+    def read(self, block: Block, key: int = 0) -> None:
+        """One event."""
+        at = self._stream.offset(block.start)
+        end = self._buffer.find(b"\n", at, at + _LINE_BYTES)
+        wrapped = bytes(self._buffer[at : end if end >= 0 else at + _LINE_BYTES]).rstrip(b"\r")
+        lines = [(self._base + self._stream.offset(at), line) for at, line in lines_of(block, self._text, 0)]
+        self._grouper.read(Block(block.kind, 0, 0, block.parts), lines, self._frames.stamp_ms(wrapped), key)
+
+    def count(self, counted: list[tuple[int, int, int]]) -> None:
+        """Events of known kinds."""
+        self._grouper.count([(kind, times, self._stream.offset(at)) for kind, times, at in counted], self._base)

@@ -6,55 +6,17 @@ bytes; lines without a hit are never decoded, copied or split.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ahocorasick_rs import BytesAhoCorasick, MatchKind
-
+from nightshift.monitors.logs.compiled import Reader, events, kernel
 from nightshift.monitors.logs.framing import Frames, framed
 from nightshift.monitors.logs.group import Grouper
-from nightshift.monitors.logs.segment import MAX_BYTES, Block, NeedMore, Text, found, keep_from, segment
+from nightshift.monitors.logs.literals import LEVELS, TRACES
+from nightshift.monitors.logs.segment import segment
+from nightshift.monitors.logs.text import MAX_BYTES, Block, NeedMore, Text, keep_from, lines_of
 
 if TYPE_CHECKING:
     from nightshift.monitors.logs.rules import Rules
-
-TRACES = (
-    b"Traceback (most recent call last)", b'  File "', b"exc_type", b"\tat ", b"  at ", b"anic", b"fatal error: ",
-    b"goroutine ", b"Uncaught ", b"\tfrom ", b"\\tat ", b":in `", b":in '", b"Fatal error: ",
-    b"error:  syntax", b"Stack trace:", b"stacktrace]",
-)  # fmt: skip
-"""What every trace holds, at a place from which the trace is found; `anic` is in panics of every language."""
-LEVELS = (
-    b"error", b"ERROR", b"Error", b"[ERR]", b"crit", b"CRIT", b"Crit", b"fatal", b"FATAL", b"Fatal", b"SEVERE",
-    b"Severe", b"severe",
-    b"emerg", b"EMERG", b"alert", b"ALERT", b"\nE0", b"\nE1", b"\nF0", b"\nF1", b"\n<",
-    b'":50', b'": 50', b'":60', b'": 60',
-)  # fmt: skip
-"""What a record holds whose level is error or worse, besides."""
-
-
-MAX_LINES = 600
-"""Lines kept of one event; the middle of longer ones is dropped."""
-
-
-@cache
-def kernel() -> Any:
-    """The compiled common cases; None where they were not built."""
-    if os.environ.get("NIGHTSHIFT_NO_KERNEL"):
-        return None
-    try:
-        from nightshift.monitors.logs import _kernel
-    except ImportError:
-        return None
-    _kernel.setup(TRACES, TRACES + LEVELS, int.from_bytes(os.urandom(8), "little"))
-    return _kernel
-
-
-HAND, MORE, NEWS, TOLD = 1, 2, 3, 4
-"""How the kernel's scan ends before the end: a line is handed over; an event may go on; a kind is new; a line is handed
-over whose events' keys are told."""
 
 
 class Prefilter:
@@ -65,13 +27,18 @@ class Prefilter:
     def __init__(self, *, errors: bool = False, compiled: bool = True, rules: Rules | None = None) -> None:
         self.errors, self.rules = errors, rules
         self.kernel = kernel() if compiled else None
-        self._automaton = BytesAhoCorasick(TRACES + (LEVELS if errors else ()), matchkind=MatchKind.LeftmostFirst)
+        self._automaton: Any = None
 
-    def hits(self, buffer: bytearray, start: int, stop: int) -> list[int]:
+    def hits(self, buffer: bytes | bytearray, start: int, stop: int) -> list[int]:
         """Where lines of interest are hit in `buffer[start:stop]`, in order, as offsets into the buffer.
 
         The first line always counts: literals that begin with a newline can't show it.
         """
+        if self._automaton is None:
+            from ahocorasick_rs import BytesAhoCorasick, MatchKind
+
+            literals = TRACES + (LEVELS if self.errors else ())
+            self._automaton = BytesAhoCorasick(literals, matchkind=MatchKind.LeftmostFirst)
         with memoryview(buffer) as whole, whole[start:stop] as part:
             found = self._automaton.find_matches_as_indexes(part)
             return [start] + [start + end - 1 for _, _, end in found]
@@ -172,17 +139,12 @@ class Scanner:
             self._fed, self._frames = True, framed(buffer, start, stop)
         self._judge(buffer, start, stop, base)
         if self._frames is not None:
-            hits = self._prefilter.hits(buffer, start, stop)
-            return self._frames.understand(self, hits, buffer, start, stop, base, final=final)
+            return self._frames.understand(self, buffer, start, stop, base, final=final)
         grouper = self.grouper
         text = self.text(buffer, max(start, self._done - base), stop, final=final)
         text.low = start
         try:
-            if self._prefilter.kernel is not None and grouper.form == "auto":
-                self._compiled(text, base)
-            else:
-                for block in segment(text, self._prefilter.hits(buffer, start, stop)):
-                    grouper.read(block, lines_of(block, text, base))
+            self.events(text, Plain(grouper, text, base))
         except NeedMore as more:
             grouper.idle, grouper.ended = False, more.ended
             self._open_at, self._done = base + more.start, base + text.floor
@@ -205,51 +167,37 @@ class Scanner:
         form, errors = self.grouper.form, self._prefilter.errors
         return Text(buffer, start, stop, final=final, form=form, errors=errors, line_bytes=self._line_bytes)
 
-    def _compiled(self, text: Text, base: int) -> None:
-        """The same, with the common cases compiled: what the kernel is not sure of it hands over, line by line."""
-        kernel, grouper, errors = self._prefilter.kernel, self.grouper, self._prefilter.errors
-        assert kernel is not None
-        at, status, known = text.floor, HAND, grouper.known
-        while status in (HAND, NEWS, TOLD) and at < text.stop:
-            events, status, at, ended, text.low, text.floor, counted = kernel.scan(
-                text.buffer, at, text.low, text.floor, text.stop, text.final, errors, self._line_bytes, known
-            )
-            if counted:
-                grouper.count(counted, base)
-            if status == TOLD:
-                at = self._handed(text, at, base, [key for _, _, _, key in events])
-                continue
-            self._read(text, base, [(Block(kind, start, end), key) for kind, start, end, key in events])
-            if status == MORE:
-                raise NeedMore(at, ended=bool(ended))
-            if status == HAND:
-                at = self._handed(text, at, base)
+    def events(self, text: Text, reader: Reader) -> None:
+        """Find the events of a text, and have them read. Raises NeedMore."""
+        compiled = self.kernel
+        if compiled is not None:
+            events(compiled, text, reader, self.grouper.known)
+            return
+        for block in segment(text, self.hits(text.buffer, text.floor, text.stop)):
+            reader.read(block)
 
-    def _handed(self, text: Text, at: int, base: int, keys: Sequence[int] = ()) -> int:
-        """Read the line the kernel is not sure of, or whose events lie among each other; where to go on."""
-        blocks = found(text, at)
-        for block in blocks:
-            text.took(block.start, block.end)
-        self._read(text, base, list(zip(blocks, keys if len(keys) == len(blocks) else [0] * len(blocks), strict=True)))
-        return max(text.after(at), text.floor)
+    @property
+    def kernel(self) -> Any:
+        """The compiled common cases, where they apply."""
+        return self._prefilter.kernel if self.grouper.form == "auto" else None
 
-    def _read(self, text: Text, base: int, events: Sequence[tuple[Block, int]]) -> None:
-        for block, key in events:
-            self.grouper.read(block, lines_of(block, text, base), key=key)
-
-    def search(self, buffer: bytearray, start: int, stop: int) -> list[int]:
+    def hits(self, buffer: bytes | bytearray, start: int, stop: int) -> list[int]:
         """Where lines of interest are hit."""
         return self._prefilter.hits(buffer, start, stop)
 
 
-def lines_of(block: Block, text: Text, base: int) -> list[tuple[int, bytes]]:
-    """The lines of an event with their offsets in the file."""
-    if block.parts:
-        return [(base + at, line) for at, line in block.parts]
-    at, found = block.start, []
-    while at < block.end:
-        found.append((base + at, text.line(at)))
-        at = text.after(at)
-        if len(found) > MAX_LINES:
-            del found[MAX_LINES // 3]
-    return found
+class Plain:
+    """Reads events whose lines are those of the file."""
+
+    __slots__ = ("_base", "_grouper", "_text")
+
+    def __init__(self, grouper: Grouper, text: Text, base: int) -> None:
+        self._grouper, self._text, self._base = grouper, text, base
+
+    def read(self, block: Block, key: int = 0) -> None:
+        """One event."""
+        self._grouper.read(block, lines_of(block, self._text, self._base), key=key)
+
+    def count(self, counted: list[tuple[int, int, int]]) -> None:
+        """Events of known kinds."""
+        self._grouper.count(counted, self._base)

@@ -23,6 +23,10 @@ def keep_from(text: Text, at: int = -1) -> int:
     return at
 
 
+MAX_LINES = 600
+"""Lines kept of one event; the middle of longer ones is dropped."""
+
+
 class Block(NamedTuple):
     """One event: `kind`, from `start` to before `end`; `parts` are its lines when others' lie in between."""
 
@@ -90,3 +94,16 @@ class Text:
         self.floor = max(self.floor, end)
         if end > self.after(start):
             self.low = self.floor
+
+
+def lines_of(block: Block, text: Text, base: int) -> list[tuple[int, bytes]]:
+    """The lines of an event with their offsets in the file."""
+    if block.parts:
+        return [(base + at, line) for at, line in block.parts]
+    at, found = block.start, []
+    while at < block.end:
+        found.append((base + at, text.line(at)))
+        at = text.after(at)
+        if len(found) > MAX_LINES:
+            del found[MAX_LINES // 3]
+    return found

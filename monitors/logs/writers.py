@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nightshift.monitors.logs.lines import is_bad, starts_record
+from nightshift.monitors.logs.text import lines_of
 
 if TYPE_CHECKING:
     from nightshift.monitors.logs.segment import Block, Text
@@ -205,8 +206,6 @@ def _silent(writer: _Writer, lines: Sequence[Line], silence: int) -> bool:
 
 
 def _event(writer: _Writer, block: Block, body: Text, events: Sequence[_Event]) -> _Event:
-    from nightshift.monitors.logs.scan import lines_of
-
     parts = lines_of(block, body, 0)
     numbers = _with_record(writer, [writer.index(at) for at, _ in parts], events)
     real = [(writer.lines[writer.index(at)][0], line) for at, line in parts]

@@ -38,6 +38,7 @@ enum { END, HAND, MORE, NEWS, TOLD, GROUP };
 #include "writers.h"
 #include "find.h"
 #include "known.h"
+#include "wrapped.h"
 
 static int append(PyObject *events, P base, const Event *e) {
     PyObject *one = Py_BuildValue("(innK)", e->kind, (Py_ssize_t)(e->start - base), (Py_ssize_t)(e->end - base), (unsigned long long)e->hash);
@@ -145,6 +146,7 @@ static PyMethodDef methods[] = {
     {"scan", scan, METH_VARARGS, "scan(buffer, at, low, floor, stop, final, errors, line_bytes, known) -> (events, status, position, ended, low, floor, counted)"},
     {"known", known, METH_NOARGS, "known() -> a table of kinds that scan counts itself"},
     {"learn", learn, METH_VARARGS, "learn(known, key, ident): from now on events with this key are counted for ident"},
+    {"unwrap", unwrap, METH_VARARGS, "unwrap(buffer, start, stop, base, floors, docker, unwrap) -> [(name, text, table, open_at)]"},
     {"setup", setup, METH_VARARGS, "setup(trace_literals, all_literals, key)"},
     {0, 0, 0, 0}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "The common cases of segment.py, compiled.", -1, methods, 0, 0, 0, 0};

@@ -1,5 +1,6 @@
 """The compiled common cases say exactly what the Python rules say, and equal keys mean equal fingerprints."""
 
+import json
 import random
 from itertools import chain, pairwise
 
@@ -10,8 +11,11 @@ from hypothesis import strategies as st
 from nightshift.daemon.intake.fingerprint import fingerprint
 from nightshift.daemon.kit.clock import ManualClock
 from nightshift.daemon.tally import Tally
+from nightshift.monitors.logs import framing
+from nightshift.monitors.logs.compiled import kernel
+from nightshift.monitors.logs.framing import Frames
 from nightshift.monitors.logs.group import Grouper
-from nightshift.monitors.logs.scan import Prefilter, Scanner, kernel
+from nightshift.monitors.logs.scan import Prefilter, Scanner
 from nightshift.monitors.logs.testing import CHAINED, HEADER, PLAIN, json_line, prefixed
 
 pytestmark = pytest.mark.skipif(kernel() is None, reason="the kernel is not built")
@@ -147,3 +151,49 @@ def test_positions_outside_the_buffer_are_refused():
     for at, low, floor, stop in ((-1, 0, 0, 3), (0, 0, 4, 3), (0, 0, 0, 9), (5, 0, 0, 3), (0, -1, 0, 3), (0, 2, 1, 3)):
         with pytest.raises(ValueError, match="outside"):
             kernel().scan(b"abc", at, low, floor, stop, True, True, 100)
+
+
+STAMP = "2026-01-01T00:00:00.{0}Z"
+WRAPPED = {
+    "cri": [STAMP + " stdout F {text}\n", STAMP + " stderr P {text}\n", STAMP + " stderr F {text}\r\n", "2026-01-01T00:00:00+01:00 stdout P:x {text}\n",
+            STAMP + " stdlog F {text}\n", STAMP + " stdout F{text}\n", "2026/01/01 00:00:00 stdout F x\n", "{text}\n", STAMP + " stdout F \n"],
+    "docker": ['{{"log":{json},"stream":"stdout","time":"t"}}\n', '{{"log":{json},"stream":"stderr","time":"t"}}\n', '{{"stream":"stdout","log":{json}}}\r\n',
+               '{{"log": {json}, "stream": "stdout"}}\n', '{{"log":{json},"stream":"a\\u0062"}}\n', '{{"log":{json},"log":"x","stream":"b"}}\n', "{text}\n",
+               '{{"log":"\\ud800","stream":"a"}}\n', '{{"log":"a\\/b\\ud83d\\ude00\\n","stream":"a"}}\n', '{{"log":{json},"attrs":{{}}}}\n', '{{"log":7}}\n'],
+}  # fmt: skip
+TEXTS = ["", "x", "ERROR lost {0}", 'say "{0}"\n', "a\tb\\c\n", "caf\u00e9 \u4e2d\U0001f600\n", "\x01\x7f\n", "two\nlines\n", *PLAIN.splitlines(True)]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.sampled_from(["cri", "docker"]), st.data(), st.integers(0, 300))
+def test_wrapped_lines_are_unwrapped_alike(engine, draws, floor):
+    frames = Frames(framing._cri if engine == "cri" else framing._docker)
+    frames._floors = {"stdout": floor}
+    lines = draws.draw(st.lists(st.tuples(st.sampled_from(WRAPPED[engine]), st.sampled_from(TEXTS)), max_size=12))
+    data = b"".join(wrapped(line, text) for line, text in lines) + draws.draw(st.binary(max_size=30))
+    told = [frames.streams(one, data, 0, len(data), 7) for one in (kernel(), None)]
+    assert [{n: (s.text, s.places, s.offsets, s.open_at) for n, s in one.items()} for one in told[:1]] == [
+        {n: (s.text, s.places, s.offsets, s.open_at) for n, s in one.items() if s.places} for one in told[1:]
+    ]
+
+
+def wrapped(line, text):
+    text = text.replace("{0}", "7")
+    plain = text.replace("\n", " ")
+    line = line.replace("{{", "{").replace("}}", "}").replace("{0}", "5")
+    return line.replace("{text}", plain).replace("{json}", json.dumps(text, ensure_ascii=len(text) % 2 == 0)).encode()
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(parts, max_size=3).map(lambda p: [*chain(*p)]), st.booleans())
+def test_wrapped_events_are_counted_as_they_are_read(parts, cri):
+    lines = fill(parts * 2, 5).decode("utf-8", "replace").split("\n")
+    line = WRAPPED["cri"][0] if cri else WRAPPED["docker"][0]
+    data = b"".join(wrapped(line, text if cri else text + "\n") for text in lines)
+    assert tally(data, [], compiled=True) == tally(data, [], compiled=False)
+
+
+def test_more_streams_than_anybody_has_are_read_all_the_same():
+    data = b"".join(b'{"log":"ERROR lost %d\\n","stream":"s%d"}\n' % (n, n) for n in range(20))
+    frames = Frames(framing._docker)
+    assert len(frames.streams(kernel(), bytearray(data), 0, len(data), 0)) == 20
