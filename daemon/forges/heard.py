@@ -10,8 +10,10 @@ from nightshift.daemon.model import ForgeEventKind
 
 @dataclass(frozen=True, kw_only=True)
 class Heard:
-    """One delivery about a request or a branch. `source` is the repository the branch is in; when it is another one
-    than `repository`, that is a fork. `branch` '' with a number: the forge names only the request. `at_s` is in Unix seconds, 0 unknown.
+    """One delivery about a request or a branch.
+
+    `source` is the repository the branch is in; when it is another one than `repository`, that is a fork. `branch` ''
+    with a number: the forge names only the request. `at_s` is in Unix seconds, 0 unknown.
     """
 
     kind: ForgeEventKind
