@@ -119,10 +119,10 @@ class Engine:
         with SetWorkflowID(mission):
             DBOS.enqueue_workflow(QUEUE, self._workflow, mission)
 
-    def signal(self, mission: str, verb: str, actor: str, reason: str) -> None:
-        """Send a human signal to a mission; raises KeyError when there is no such run."""
+    def signal(self, mission: str, verb: str, actor: str, reason: str, key: str = "") -> None:
+        """Send a human signal to a mission, once under its key; raises KeyError when there is no such run."""
         try:
-            DBOS.send(mission, {"verb": verb, "actor": actor, "reason": reason}, TOPIC)
+            DBOS.send(mission, {"verb": verb, "actor": actor, "reason": reason}, TOPIC, idempotency_key=key or None)
         except DBOSNonExistentWorkflowError as error:
             raise KeyError(mission) from error
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nightshift.daemon.missions.durable import Defect, Durable, Json
-from nightshift.daemon.missions.people import People, Rejected, Unanswered
+from nightshift.daemon.missions.people import ANSWER_S, People, Redirected, Rejected, Unanswered
 from nightshift.daemon.missions.steps import Steps
 from nightshift.daemon.model import Stage
 
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 BACKOFF_S = (1.0, 5.0, 30.0, 120.0)
 """Waits between tries when the environment, not the patch, is at fault."""
+WAITS_S = (15.0, 30.0, 60.0, 120.0, 300.0)
+"""How long until the forge is asked again whether checks are finished and reviewers agree; the last one stays."""
 
 
 class Over(Exception):
@@ -58,7 +60,12 @@ class Heal:
 
     async def _rounds(self) -> tuple[Stage, str]:
         for number in itertools.count():  # `gather` refuses when there were enough
-            result = await self._round(number)
+            try:
+                self.people.steerable = True
+                result = await self._round(number)
+            except Redirected as redirected:
+                await self._step("redirected", self.steps.redirected, redirected.signal)
+                continue
             if result is not None:
                 return result
         raise AssertionError("endless")
@@ -72,6 +79,7 @@ class Heal:
         choice = await self._mend(case)
         change = await self._do("propose", self.steps.propose, case, choice, number)
         merged = await self._land(case, choice, change)
+        self.people.steerable = False
         return await self._ship(case, merged) if merged else None
 
     async def _mend(self, case: Json) -> Json:
@@ -134,8 +142,8 @@ class Heal:
 
     async def _roll_back(self, case: Json, change: Json, reason: str) -> tuple[Stage, str]:
         """Nobody is listened to here: the way back is short, and stopping on it helps no one."""
-        undone = await self._try("rollback", self.steps.rollback, case, change, reason)
-        stuck = undone.get("refused") or undone.get("broke")
+        undone = await self._patiently("rollback", self.steps.rollback, case, change, reason)
+        stuck = undone.get("refused") or undone.get("broke") or undone.get("settled") or undone.get("waiting")
         if stuck:
             return Stage.ESCALATED, f"{reason}; it could not be rolled back: {stuck}"
         again = await self._try("redeploy", self.steps.deploy, undone, "rollback")
@@ -153,12 +161,35 @@ class Heal:
         raise AssertionError("endless")
 
     async def _do(self, name: str, work: Callable[..., Json], *args: Any) -> Json:
-        """A step, after heeding people. Raises Over when it can't be done, Rejected, Unanswered, Defect."""
-        await self.people.heed()
-        return await self._step(name, work, *args)
+        """A step, after heeding people; again when it is the forge's checks or people that it waits for. Raises Over
+        when it can't be done, Rejected, Redirected, Unanswered, Defect."""
+        waited_s = 0.0
+        for wait_s in itertools.chain(WAITS_S, itertools.repeat(WAITS_S[-1])):
+            await self.people.heed()
+            result = await self._step(name, work, *args)
+            if "waiting" not in result:
+                return result
+            if waited_s > ANSWER_S:
+                raise Unanswered(f"{name}: waited for seven days: {result['waiting']}")
+            waited_s += wait_s
+            await self.people.heed(wait_s)
+        raise AssertionError("endless")
+
+    async def _patiently(self, name: str, work: Callable[..., Json], *args: Any) -> Json:
+        """A step that nobody may stop, as often as it has to wait, for seven days; the last answer."""
+        waited_s = 0.0
+        for wait_s in itertools.chain(WAITS_S, itertools.repeat(WAITS_S[-1])):
+            result = await self._try(name, work, *args)
+            if "waiting" not in result or waited_s > ANSWER_S:
+                return result
+            waited_s += wait_s
+            await self.durable.sleep(wait_s)
+        raise AssertionError("endless")
 
     async def _step(self, name: str, work: Callable[..., Json], *args: Any) -> Json:
         result = await self._try(name, work, *args)
+        if "settled" in result:
+            raise Over(Stage.DISMISSED, result["settled"])
         if "refused" in result:
             raise Over(Stage.ESCALATED, f"{name}: {result['refused']}")
         if "broke" in result:

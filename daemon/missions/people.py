@@ -14,7 +14,16 @@ class Rejected(Exception):
     """A person wants none of it; what that undoes depends on how far the mission came."""
 
     def __init__(self, signal: Mapping[str, str]) -> None:
-        super().__init__(f"rejected by {signal['actor']}: {signal['reason']}")
+        words = "taken over" if signal["verb"] == "take_over" else "rejected"
+        super().__init__(f"{words} by {signal['actor']}: {signal['reason']}")
+        self.signal = dict(signal)
+
+
+class Redirected(Exception):
+    """A person wants it done otherwise: another round."""
+
+    def __init__(self, signal: Mapping[str, str]) -> None:
+        super().__init__(f"redirected by {signal['actor']}: {signal['reason']}")
         self.signal = dict(signal)
 
 
@@ -23,28 +32,34 @@ class Unanswered(Exception):
 
 
 class People:
-    """The signals to one mission, in the order they were sent."""
+    """The signals to one mission, in the order they were sent. `steerable`: nothing is merged yet, so the work can be
+    done otherwise."""
+
+    steerable = False
 
     def __init__(self, durable: Durable, steps: Steps, mission: str) -> None:
         self._durable, self._steps, self._mission = durable, steps, mission
 
-    async def heed(self) -> None:
-        """Act on what was said since the last look. Raises Rejected, Unanswered."""
-        while signal := await self._durable.receive(0):
+    async def heed(self, within_s: float = 0.0) -> None:
+        """Act on what was said since the last look, or is said soon. Raises Rejected, Redirected, Unanswered."""
+        while signal := await self._durable.receive(within_s):
+            within_s = 0.0
             await self._take(signal)
 
     async def approval(self) -> None:
         """Return when somebody approves. Raises Rejected, Unanswered."""
         while True:
             signal = await self._next()
-            if signal["verb"] == "approve":
+            if signal["verb"] in ("approve", "merged"):
                 await self._durable.step("approved", self._steps.approved, self._mission, dict(signal))
                 return
             await self._take(signal)
 
     async def _take(self, signal: Mapping[str, str]) -> None:
-        if signal["verb"] == "reject":
+        if signal["verb"] in ("reject", "take_over"):
             raise Rejected(signal)
+        if signal["verb"] == "redirect" and self.steerable:
+            raise Redirected(signal)
         if signal["verb"] == "pause":
             await self._durable.step("paused", self._steps.pause, self._mission, dict(signal))
             await self._resumed()
@@ -56,7 +71,7 @@ class People:
     async def _resumed(self) -> None:
         while True:
             signal = await self._next()
-            if signal["verb"] == "reject":
+            if signal["verb"] in ("reject", "take_over"):
                 raise Rejected(signal)
             if signal["verb"] == "resume":
                 await self._durable.step("resumed", self._steps.resume, self._mission, dict(signal))

@@ -14,7 +14,7 @@ from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.missions.durable import STEP, Json
 from nightshift.daemon.missions.parts import Parts
 from nightshift.daemon.model import Event, Incident, Mission, Service, Stage
-from nightshift.daemon.ports import EnvironmentBroke, Note, Notice, Refused
+from nightshift.daemon.ports import EnvironmentBroke, Note, Notice, NotYet, Refused, Settled
 from nightshift.daemon.store.database import STORE_ERRORS
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,10 @@ def breakable(work: F) -> F:
     def guarded(self: Record, mission: str, *args: Any) -> Json:
         try:
             return work(self, mission, *args)
+        except Settled as settled:
+            return self.answer(mission, "settled", str(settled), actor=work.__name__)
+        except NotYet as later:
+            return self.answer(mission, "waiting", str(later), actor=work.__name__)
         except Refused as refused:
             return self.answer(mission, "refused", str(refused), actor=work.__name__)
         except STORE_ERRORS as error:
@@ -74,10 +78,12 @@ class Record:
         return number
 
     def answer(self, mission: str, kind: str, reason: str, *, actor: str) -> Json:
-        """The step's answer when it did not do its work: `broke` or `refused`. Said in the journal if that works."""
-        words = {"broke": "environment broke", "refused": "refused"}[kind]
+        """The step's answer when it did not do its work: `broke`, `refused`, `waiting` (for checks, for people) or
+        `settled` (people did it themselves). Said in the journal if that works; what is waited for only once."""
+        words = {"broke": "environment broke", "settled": "settled by people"}.get(kind, kind)
+        once = f"{mission}:waiting:{stable_id('why', reason)}" if kind == "waiting" else ""
         with suppress(*STORE_ERRORS):
-            self.say(mission, f"{words}: {reason}", actor=actor)
+            self.journal(mission, self.mission_of(mission).stage, actor, f"{words}: {reason}", {}, key=once)
         return {kind: reason}
 
     def hand_off(self, mission: str, reason: str, data: Json) -> None:

@@ -56,6 +56,13 @@ class Steps(MendingSteps, ShippingSteps):
         return {}
 
     @breakable
+    def redirected(self, mission: str, signal: Mapping[str, str]) -> Json:
+        """Note what a person wants done otherwise; the next round reads it."""
+        data = {"redirect": signal["reason"]}
+        self.say(mission, f"redirected by {signal['actor']}: {signal['reason']}", actor=signal["actor"], data=data)
+        return {}
+
+    @breakable
     def unheard(self, mission: str, signal: Mapping[str, str]) -> Json:
         """Note that somebody said what had no effect where the mission stood."""
         self.say(mission, f"{signal['verb']} by {signal['actor']} came when nothing waited for it", actor="mission")

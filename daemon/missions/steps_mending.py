@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from nightshift.daemon.missions import arbiter, mending
+from nightshift.daemon.missions import arbiter, mending, steering
 from nightshift.daemon.missions.durable import Json
 from nightshift.daemon.missions.record import Record, as_object, breakable
 from nightshift.daemon.model import Case, Patch, Reproduction, Stage, Verdict, dump, load
@@ -66,9 +66,10 @@ class MendingSteps(Record):
 
     @breakable
     def plan(self, mission: str, case: Json) -> Json:
-        """The order of fixers, from their track record with this kind of exception."""
+        """The order of fixers, from their track record with this kind of exception, and from what people asked for."""
         tally = self.parts.store.memory.tally(case["diagnosis"]["exception"])
         fixers = arbiter.order([f.name for f in self.parts.fixers], tally)
+        fixers = steering.steered(fixers, steering.wishes(self.events_of(mission)))
         self.enter(mission, Stage.DRAFTING, "fixers: " + ", ".join(fixers))
         return {"fixers": fixers}
 

@@ -7,6 +7,7 @@ from nightshift.daemon.missions import policy, wording
 from nightshift.daemon.missions.durable import Json
 from nightshift.daemon.missions.record import Record, as_object, breakable
 from nightshift.daemon.model import (
+    ENDS,
     Case,
     ChangeDraft,
     ChangeRequest,
@@ -18,7 +19,7 @@ from nightshift.daemon.model import (
     dump,
     load,
 )
-from nightshift.daemon.ports import EnvironmentBroke, Refused, StaleBase
+from nightshift.daemon.ports import EnvironmentBroke, Refused, Settled, StaleBase
 
 
 class ShippingSteps(Record):
@@ -32,13 +33,21 @@ class ShippingSteps(Record):
         if decision.action == "observe":
             return {"observed": True, "head": "", "base": case["base"], "key": mission}
         service, verdict = self.service_of(mission), load(Verdict, choice["verdict"])
-        key = mission if not number else f"{mission}-r{number}"
-        title, body = wording.pull_request(self.incident_of(mission), verdict, load(Case, case), key)
-        draft = ChangeDraft(key=key, base=case["base"], diff=verdict.patch.diff, title=title, body=body,
-                            target=service.branch, labels=("nightshift", verdict.patch.fixer))  # fmt: skip
+        title, body = wording.pull_request(self.incident_of(mission), verdict, load(Case, case), mission)
+        draft = ChangeDraft(key=mission, base=case["base"], diff=verdict.patch.diff, title=title, body=body,
+                            target=service.branch, labels=("nightshift", verdict.patch.fixer), round=number,
+                            draft=decision.action == "propose", supersedes=self._superseded(mission))  # fmt: skip
         change = self.parts.forge.propose(service, draft)
+        if change.state is ChangeState.CLOSED:
+            raise Settled(f"the change request {mission} was closed")
         self.hand_off(mission, f"pull request #{change.number}: {change.title}", {"change": dump(change)})
         return as_object(dump(change))
+
+    def _superseded(self, mission: str) -> tuple[str, ...]:
+        """The request of the incident that came back as this one, should it still be open."""
+        previous = self.incident_of(mission).previous
+        earlier = self.parts.store.missions.of_incidents([previous]).get(previous) if previous else None
+        return (earlier.id,) if earlier and earlier.stage in ENDS else ()
 
     @breakable
     def authorise(self, mission: str, case: Json, choice: Json, change: Json) -> Json:
@@ -60,7 +69,7 @@ class ShippingSteps(Record):
         """Close the pull request a person rejected, if there is one."""
         service, patch = self.service_of(mission), choice["verdict"]["patch"]
         self.remember(mission, patch["fixer"], patch["kind"], "dismissed")
-        if self.parts.forge.find(service, change["key"]) is None:
+        if answer["verb"] == "take_over" or self.parts.forge.find(service, change["key"]) is None:
             return {}
         closed = self.parts.forge.close(service, change["key"], f"rejected by {answer['actor']}")
         return as_object(dump(closed))
@@ -72,7 +81,7 @@ class ShippingSteps(Record):
         service, forge = self.service_of(mission), self.parts.forge
         found = forge.find(service, change["key"])
         if found and found.state is ChangeState.CLOSED:
-            return self._stale(service, change)
+            raise Settled(f"the change request {change['key']} was closed")
         if not (found and found.merged):
             decision = self._decide(mission, case, choice)
             if not (decision.action == "merge" or (approved and decision.action == "propose")):
@@ -82,17 +91,12 @@ class ShippingSteps(Record):
             merged = forge.merge(service, change["key"], head=change["head"], base=change["base"])
         except StaleBase as error:
             self.hand_off(mission, f"stale base, judging again: {error}", {})
-            forge.close(service, change["key"], "the branch moved; proved again in a new request")
             return {"stale": True}
+        if merged.landed_on not in ("", change["base"]):
+            self.say(mission, f"landed on {merged.landed_on[:12]}, which somebody merged at the same moment; the proof "
+                              f"was on {change['base'][:12]}", actor="forge")  # fmt: skip
         self.hand_off(mission, f"merged as {merged.merged[:12]}", {"change": dump(merged)})
         return as_object(dump(merged))
-
-    def _stale(self, service: Service, change: Json) -> Json:
-        """Closed by a step that was killed after it found the base stale, or else by people."""
-        self.parts.forge.sync(service)
-        if self.parts.forge.head(service) == change["base"]:
-            raise Refused(f"the change request {change['key']} was closed")
-        return {"stale": True}
 
     @breakable
     def deploy(self, mission: str, change: Json, purpose: str = "fix") -> Json:
@@ -130,7 +134,7 @@ class ShippingSteps(Record):
             self._same_tree(case, head, diff)
             title, body = wording.undo(load(ChangeRequest, change), reason)
             draft = ChangeDraft(key=f"{change['key']}-undo", base=head, diff=diff, title=title, body=body,
-                                target=service.branch, labels=("nightshift", "rollback"))  # fmt: skip
+                                target=service.branch, labels=("nightshift", "rollback"), urgent=True)  # fmt: skip
             undo = forge.find(service, draft.key) or forge.propose(service, draft)
             merged = forge.merge(service, undo.key, head=undo.head, base=undo.base)
         except (Refused, StaleBase) as error:

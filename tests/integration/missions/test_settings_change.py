@@ -131,4 +131,4 @@ def test_a_branch_that_keeps_moving_is_given_up(tmp_path: Path):
     run(made, MemoryDurable())
     assert made.stage() == Stage.ESCALATED
     assert "the branch moved 3 times" in made.reasons()[-1]
-    assert {r.state.value for r in made.parts.forge.list(made.parts.services["shop"])} == {"closed"}
+    assert [r.state.value for r in made.parts.forge.list(made.parts.services["shop"])] == ["open"]
