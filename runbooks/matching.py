@@ -25,10 +25,10 @@ def _never(_: str) -> bool:
 def match(books: Mapping[str, Runbook], signal: Signal, ask: Ask = _never) -> list[Runbook]:
     """The books for a signal: the one its `runbook` or `runbook_url` label names, then those whose match holds,
     those with more conditions first. Books without conditions, or with PromQL alone, match only by label."""
-    named = [books[name] for name in _named(signal) if name in books]
+    first = [books[name] for name in named(signal) if name in books]
     fitting = [b for b in books.values() if _of_signal(b.match) and holds(b.match, signal, ask)]
     fitting.sort(key=lambda b: (-_conditions(b.match), b.name))
-    return list({b.name: b for b in (*named, *fitting)}.values())
+    return list({b.name: b for b in (*first, *fitting)}.values())
 
 
 def holds(wanted: Match, signal: Signal, ask: Ask = _never) -> bool:
@@ -56,7 +56,8 @@ def by_promql_alone(book: Runbook) -> bool:
     return bool(book.match.promql) and not _of_signal(book.match)
 
 
-def _named(signal: Signal) -> list[str]:
+def named(signal: Signal) -> list[str]:
+    """The books its labels name, by themselves or as the last part of an address."""
     values = (signal.labels.get(label, "") for label in _LABELS)
     return [PurePosixPath(v.partition("?")[0].partition("#")[0]).stem for v in values if v]
 

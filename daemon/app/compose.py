@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from nightshift.daemon.app.books import Bookshelf, RunbookDeployer
+from nightshift.daemon.app.desk import RunDesk
 from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.config import Config
 from nightshift.daemon.forges.local import LocalForge
 from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.missions.deploy import CommandDeployer
+from nightshift.daemon.missions.lending import LentFixers, LentRepositories
+from nightshift.daemon.missions.operations import Operations
 from nightshift.daemon.missions.parts import Parts
 from nightshift.daemon.missions.watch import make_watcher
 from nightshift.daemon.model import Incident
-from nightshift.daemon.ports import Fixer, Reproducer, Sandboxes, Tester
+from nightshift.daemon.ports import Fixer, Forge, Reproducer, Sandboxes, Tester
 from nightshift.daemon.store.store import Store
 
 
@@ -41,14 +44,16 @@ def parts(
     """Everything missions need."""
     forge = LocalForge(config.state_dir / "forge", clock, config.forge)
     command = CommandDeployer(config.state_dir / "deploys", clock, lambda service: str(forge.path(service)))
+    made = _reproducer(engine, config), _tester(engine, config), _fixers(config)
     return Parts(
         store=store,
         clock=clock,
         services=config.services_model(),
         forge=forge,
-        reproducer=_reproducer(engine, config),
-        tester=_tester(engine, config),
-        fixers=_fixers(config),
+        reproducer=made[0],
+        tester=made[1],
+        fixers=made[2],
+        operations=_operations(config, store, shelf, forge, *made),
         deployer=RunbookDeployer(shelf, command),
         watcher=make_watcher(lambda incident, at_ms: store.incidents.occurrences_since(incident.id, at_ms), clock),
         channels=tuple(channels),
@@ -64,6 +69,27 @@ def intake(
     """The sink of every monitor."""
     needs = {service.name: service.depends_on for service in config.services if service.depends_on}
     return Intake(store, clock, config.intake, on_incident, topology=needs, channels=channels)
+
+
+def _operations(
+    config: Config, store: Store, shelf: Bookshelf, forge: Forge, reproducer: Reproducer, tester: Tester,
+    fixers: Sequence[Fixer],
+) -> Operations:  # fmt: skip
+    services = config.services_model()
+    repositories = LentRepositories(forge, services, config.policy)
+    mender = LentFixers(store, forge, services, config.policy, reproducer, tester, fixers, config.budget)
+    return Operations(
+        store, shelf.books, shelf.context(repositories, mender), services, config.policy, cap=config.policy.autonomy,
+        automatic=config.runbooks.automatic,
+    )  # fmt: skip
+
+
+def desk(config: Config, parts: Parts, start: Callable[[str], None]) -> RunDesk:
+    """Where runs of runbooks are asked for."""
+    if parts.operations is None:
+        raise ValueError("these parts have no runbooks")
+    names = [service.name for service in config.services]
+    return RunDesk(parts.store, parts.operations, parts.clock, names, start)
 
 
 def _reproducer(engine: LateSandboxes, config: Config) -> Reproducer:

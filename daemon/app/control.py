@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nightshift.daemon.app.books import Bookshelf
+from nightshift.daemon.app.desk import RunDesk
 from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.config import Config
 from nightshift.daemon.eyes import closed, receivers
@@ -22,14 +23,16 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from pydantic import SecretStr
 
+    from nightshift.daemon.config.settings import SlackSettings
+
 
 class Control:
     """Implements `web.api.Api` over the running parts."""
 
     def __init__(self, config: Config, store: Store, engine: Engine, sandboxes: LateSandboxes, intake: Intake,
-                 shelf: Bookshelf) -> None:  # fmt: skip
+                 shelf: Bookshelf, desk: RunDesk) -> None:  # fmt: skip
         self._config, self._engine, self._sandboxes = config, engine, sandboxes
-        self._intake, self._shelf, self._store = intake, shelf, store
+        self._intake, self._shelf, self._store, self._desk = intake, shelf, store, desk
 
     @property
     def store(self) -> Store:
@@ -68,13 +71,24 @@ class Control:
         """Every book."""
         return self._shelf.list()
 
-    def run_runbook(self, name: str, params: Mapping[str, Any], dry_run: bool, actor: str) -> str:
+    def run_runbook(
+        self, name: str, params: Mapping[str, Any], dry_run: bool, actor: str, *, key: str = "", force: bool = False
+    ) -> str:
         """Start a run."""
-        return self._shelf.start(name, params, dry_run, actor)
+        return self._desk.ask(name, params, dry_run=dry_run, actor=actor, key=key, force=force)
 
     def runbook_run(self, run: str) -> Mapping[str, Any] | None:
         """A run's state."""
-        return self._shelf.state(run)
+        return self._desk.state(run)
+
+    def runbook_runs(self, book: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """The newest runs."""
+        return self._desk.newest(book, limit)
+
+    @property
+    def slack(self) -> SlackSettings | None:
+        """Who may speak from Slack."""
+        return self._config.runbooks.slack
 
     @cached_property
     def receivers(self) -> Mapping[str, Receiver]:

@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.missions.engine import Engine
 from nightshift.daemon.missions.steps import mission_id
 from nightshift.daemon.model import Event, Incident, Mission, Stage
+from nightshift.daemon.store.runs import BookRun
 from nightshift.daemon.store.store import Store
 
 log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Starts missions; every call is get-or-create."""
+    """Starts missions; every call is get-or-create. `book` says which runbook an incident gets."""
 
-    def __init__(self, store: Store, engine: Engine, clock: Clock) -> None:
-        self._store, self._engine, self._clock = store, engine, clock
+    def __init__(
+        self, store: Store, engine: Engine, clock: Clock, book: Callable[[Incident], BookRun | None] = lambda _: None
+    ) -> None:
+        self._store, self._engine, self._clock, self._book = store, engine, clock, book
 
     def incident(self, incident: Incident) -> None:
         """An incident that needs a mission."""
-        now = self._clock.now_ms()
-        name = mission_id(incident.id)
+        now, run = self._clock.now_ms(), self._book(incident)
+        name = run.id if run else mission_id(incident.id)
         fresh = Mission(id=name, incident=incident.id, service=incident.service, stage=Stage.QUEUED,
                         started_at_ms=now, updated_at_ms=now)  # fmt: skip
         event = Event(at_ms=now, mission=name, stage=Stage.QUEUED.value, actor="intake", reason=incident.title)
         with self._store.transaction():
-            self._store.missions.ensure(fresh)
-            self._store.journal.append(event, key=f"{name}:queued")
-        self._engine.start(name)
-        log.info("mission %s for %s in %s", name, incident.title, incident.service)
+            if (mission := self._store.missions.ensure(fresh)).id == name:
+                self._store.journal.append(event, key=f"{name}:queued")
+                if run:
+                    self._store.runs.ensure(run)
+        self._engine.start(mission.id)
+        log.info("mission %s for %s in %s", mission.id, incident.title, incident.service)
 
     def resume(self) -> int:
         """After a start: enqueue every open mission the engine doesn't know; returns how many are open."""

@@ -20,7 +20,7 @@ from nightshift.daemon.app.lock import sole_owner
 from nightshift.daemon.app.logs import configure
 from nightshift.daemon.app.outbox import Outbox
 from nightshift.daemon.app.reporting import Reporting
-from nightshift.daemon.app.upkeep import forget, upkeep
+from nightshift.daemon.app.upkeep import forget, heard, upkeep
 from nightshift.daemon.config import Config
 from nightshift.daemon.eyes import monitors
 from nightshift.daemon.intake.intake import Intake
@@ -75,11 +75,13 @@ def running(config: Config, make_steps: Callable[[Parts], Steps]) -> Iterator[Co
         channels = notifiers(config, clock)
         outbox = Outbox(store, channels, clock)
         shelf = Bookshelf(config, store, clock, tuple(channels.values()))
-        steps = make_steps(compose.parts(config, store, clock, sandboxes, shelf, list(channels), outbox.wake))
+        parts = compose.parts(config, store, clock, sandboxes, shelf, list(channels), outbox.wake)
+        steps = make_steps(parts)
         engine = Engine(config.state_dir / "missions.db", NODE, steps)
         engine.launch()
         stack.callback(engine.close)
-        dispatcher = Dispatcher(store, engine, clock)
+        desk = compose.desk(config, parts, engine.start)
+        dispatcher = Dispatcher(store, engine, clock, desk.for_incident)
         intake = compose.intake(config, store, clock, dispatcher.incident, list(channels))
         dispatcher.resume()
         intake.pending()
@@ -92,6 +94,7 @@ def running(config: Config, make_steps: Callable[[Parts], Steps]) -> Iterator[Co
             "start missions that could not be started": dispatcher.start_waiting,
             "end storms that are over, raise alerts that never stopped": intake.tidy,
             "announce incidents that have no mission": lambda: len(intake.pending()),
+            "ask Prometheus for runbooks": lambda: heard(intake, desk.signals()),
         }
         work: dict[str, Callable[[threading.Event], None]] = {"outbox": outbox.run, "upkeep": partial(upkeep, chores)}
         watching = monitors(config, clock)
@@ -99,7 +102,7 @@ def running(config: Config, make_steps: Callable[[Parts], Steps]) -> Iterator[Co
         log.info("watching %d service(s) with %s", len(config.services), ", ".join(watching) or "no monitor")
         if not (config.services and watching):
             log.warning("nothing can be seen: name services and their logs in the configuration")
-        yield Control(config, store, engine, sandboxes, intake, shelf)
+        yield Control(config, store, engine, sandboxes, intake, shelf, desk)
 
 
 def _start(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from nightshift.daemon.kit.clock import Clock
+from nightshift.daemon.model import Signal
+from nightshift.daemon.ports import Sink
 from nightshift.daemon.store.store import Store
 
 log = logging.getLogger(__name__)
 EVERY_S = 60.0
+RUNS_MS = 30 * 24 * 3600 * 1000
 
 
 def upkeep(chores: Mapping[str, Callable[[], object]], stop: threading.Event, every_s: float = EVERY_S) -> None:
@@ -27,5 +30,14 @@ def upkeep(chores: Mapping[str, Callable[[], object]], stop: threading.Event, ev
 
 
 def forget(store: Store, clock: Clock) -> int:
-    """Drop the memory of signals too old to come again, and fine counts; returns how many signals."""
+    """Drop the memory of signals too old to come again, fine counts, and what the steps of old runs left; returns how
+    many signals."""
+    store.runs.forget(clock.now_ms() - RUNS_MS)
     return store.retention.forget(clock.now_ms())
+
+
+def heard(sink: Sink, signals: Sequence[Signal]) -> int:
+    """Give signals to the intake; returns how many there were."""
+    if signals:
+        sink(signals)
+    return len(signals)

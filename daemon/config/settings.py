@@ -33,6 +33,7 @@ from nightshift.monitors.probes import Settings as Probes
 from nightshift.monitors.prometheus import Settings as Prometheus
 from nightshift.monitors.sensors import Settings as Sensors
 from nightshift.monitors.sentry import Settings as Sentry
+from nightshift.runbooks.limits import Limits
 from nightshift.sandboxes.all_sandboxes import Settings as Sandbox
 
 
@@ -116,6 +117,15 @@ class ReportsSettings(_Section):
         return value
 
 
+class SlackSettings(_Section):
+    """Slack's slash command and buttons."""
+
+    signing_secret: SecretStr
+    """The signing secret of the Slack app; requests without its signature are refused."""
+    users: tuple[str, ...] = ()
+    """Ids of the users who may (`U012AB3CD`); nobody else, whatever the workspace. `*` is everybody in it."""
+
+
 class RunbooksSettings(_Section):
     """Written procedures that Nightshift may run."""
 
@@ -123,6 +133,19 @@ class RunbooksSettings(_Section):
     """Folders of runbooks (YAML) besides those that come with Nightshift."""
     commands: tuple[Argv, ...] = ()
     """Commands that a runbook's `command` action may run, exactly as they stand here; none by default."""
+    automatic: Literal["off", "named", "matching"] = "matching"
+    """Which runbooks incidents get without being asked for: none, those their labels name (`runbook`, `runbook_url`),
+    or also those whose `match` fits. What they may then do is their `autonomy`."""
+    limits: Limits = Limits()
+    """How far runbooks may reach."""
+    docker_url: str = ""
+    """Address of the Docker engine for `docker` actions; empty: what the environment says."""
+    kubeconfig: Path | None = None
+    """Credentials for `kubernetes` actions; empty: in-cluster ones if there are any, else the default file."""
+    kube_context: str = ""
+    """Context of that file; empty: its current one."""
+    slack: SlackSettings | None = None
+    """Slash commands and buttons from Slack, `/hooks/slack`."""
 
 
 class PolicySettings(policy.Settings):

@@ -21,7 +21,8 @@ from dbos._serialization import Serializer
 
 from nightshift.daemon.missions.durable import Json, performed, valued
 from nightshift.daemon.missions.heal import Heal
-from nightshift.daemon.missions.steps import Steps
+from nightshift.daemon.missions.operate import Operate
+from nightshift.daemon.missions.steps import OPERATING, Steps
 from nightshift.daemon.model import Stage
 from nightshift.daemon.ports import EnvironmentBroke
 from nightshift.daemon.store.database import STORE_ERRORS
@@ -107,7 +108,8 @@ class Engine:
         self._poll_s = poll_s
         self._lost: set[str] = set()
         DBOS(config=config)
-        self._workflow = DBOS.workflow(name="heal", max_recovery_attempts=None)(_workflow(steps, self._lost.add))
+        self._heal = _registered("heal", Heal, steps, self._lost.add)
+        self._operate = _registered("operate", Operate, steps, self._lost.add)
 
     def launch(self) -> None:
         """Start the engine and take up unfinished missions."""
@@ -117,7 +119,8 @@ class Engine:
     def start(self, mission: str) -> None:
         """Get-or-create the mission's run."""
         with SetWorkflowID(mission):
-            DBOS.enqueue_workflow(QUEUE, self._workflow, mission)
+            workflow = self._operate if mission.startswith(OPERATING) else self._heal
+            DBOS.enqueue_workflow(QUEUE, workflow, mission)
 
     def signal(self, mission: str, verb: str, actor: str, reason: str, key: str = "") -> None:
         """Send a human signal to a mission, once under its key; raises KeyError when there is no such run."""
@@ -144,16 +147,16 @@ class Engine:
         DBOS.destroy(workflow_completion_timeout_sec=wait_s)
 
 
-def _workflow(steps: Steps, lost: Callable[[str], None]) -> Callable[[str], Any]:
-    async def heal(mission: str) -> Json:
+def _registered(name: str, kind: type[Heal], steps: Steps, lost: Callable[[str], None]) -> Callable[[str], Any]:
+    async def workflow(mission: str) -> Json:
         try:
-            return await Heal(_Run(lost), steps, mission).run()
+            return await kind(_Run(lost), steps, mission).run()
         except Exception as error:  # a history this version can't go on with: nothing durable can be done any more
             log.exception("mission %s can't go on", mission)
             why = f"internal error: {type(error).__name__}: {error}"
             return await asyncio.to_thread(steps.finish, mission, Stage.ESCALATED.value, why)
 
-    return heal
+    return DBOS.workflow(name=name, max_recovery_attempts=None)(workflow)
 
 
 def _enable_wal(path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.missions import policy
 from nightshift.daemon.missions.budget import Budget
+from nightshift.daemon.missions.operations import Operations
 from nightshift.daemon.model import Incident, Outcome, Service
 from nightshift.daemon.ports import Deployer, Fixer, Forge, Note, Reproducer, Tester
 from nightshift.daemon.store.store import Store
@@ -33,3 +34,6 @@ class Parts:
     policy: policy.Settings = field(default_factory=policy.Settings)
     budget: Budget = field(default_factory=Budget)
     wake: Callable[[], None] = lambda: None
+    node: str = "node"
+    """Tells daemons that share a store apart; the same after a restart."""
+    operations: Operations | None = None

@@ -46,13 +46,24 @@ class People:
             within_s = 0.0
             await self._take(signal)
 
-    async def approval(self) -> None:
-        """Return when somebody approves. Raises Rejected, Unanswered."""
+    async def approval(self) -> Mapping[str, str]:
+        """Wait until somebody approves; what they said. Raises Rejected, Unanswered."""
         while True:
             signal = await self._next()
             if signal["verb"] in ("approve", "merged"):
                 await self._durable.step("approved", self._steps.approved, self._mission, dict(signal))
-                return
+                return dict(signal)
+            await self._take(signal)
+
+    async def answer(self, within_s: float) -> Mapping[str, str]:
+        """What somebody said to a question: approve or reject. Nobody counts as a no. Raises Unanswered, Rejected when
+        the mission was paused and nobody let it go on."""
+        while True:
+            signal = await self._durable.receive(within_s)
+            if signal is None:
+                return {"verb": "reject", "actor": "", "reason": f"nobody answered within {within_s:g} s"}
+            if signal["verb"] in ("approve", "reject"):
+                return dict(signal)
             await self._take(signal)
 
     async def _take(self, signal: Mapping[str, str]) -> None:

@@ -9,11 +9,12 @@ from nightshift.daemon.missions import wording
 from nightshift.daemon.missions.durable import Json
 from nightshift.daemon.missions.record import breakable
 from nightshift.daemon.missions.steps_mending import MendingSteps
+from nightshift.daemon.missions.steps_operating import OperatingSteps
 from nightshift.daemon.missions.steps_shipping import ShippingSteps
 from nightshift.daemon.model import IncidentState, Stage
 
 
-class Steps(MendingSteps, ShippingSteps):
+class Steps(MendingSteps, ShippingSteps, OperatingSteps):
     """All steps over one set of parts."""
 
     @breakable
@@ -74,6 +75,10 @@ class Steps(MendingSteps, ShippingSteps):
         accepted = [v for v in verdicts if v["judgement"] == "accepted"]
         if outcome and accepted:
             self.remember(mission, accepted[-1]["patch"]["fixer"], accepted[-1]["patch"]["kind"], outcome)
+
+
+OPERATING = "run-"
+"""How the names of missions that carry out a runbook begin: the engine tells by it which workflow is theirs."""
 
 
 def mission_id(incident: str) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.kit.redact import redact
-from nightshift.daemon.model import Case, ChangeRequest, Event, Incident, Mission, Stage, Verdict
+from nightshift.daemon.model import Case, ChangeRequest, Event, Incident, Mission, Outcome, Stage, Verdict
 from nightshift.daemon.ports import Notice
+
+_LINES = 60
 
 
 def pull_request(incident: Incident, verdict: Verdict, case: Case, key: str) -> tuple[str, str]:
@@ -52,6 +56,28 @@ def waiting(mission: Mission, incident: Incident, change: ChangeRequest, reason:
     return Notice(key=key, title="A patch waits for you", text=text, severity="warning", data=data)
 
 
+def runbook_waits(mission: Mission, incident: Incident, book: str, text: str, *, key: str) -> Notice:
+    """A person must decide on a runbook, or answer a step of one."""
+    said = (
+        f"{redact(incident.title)} in {incident.service}: runbook {book} waits for you.\n\n{redact(text)}\n\n"
+        f"Approve: nightshift approve {mission.id} · reject: nightshift reject {mission.id}"
+    )
+    data = {"mission": mission.id, "incident": incident.id, "runbook": book, "waits": True}
+    name = f"{mission.id}:asks:{stable_id('ask', key)}"
+    return Notice(key=name, title=f"Runbook {book} waits for you", text=said, severity="warning", data=data)
+
+
+def unclear(mission: Mission, incident: Incident, outcome: Outcome) -> Notice:
+    """It was shipped, and a person must say whether it healed."""
+    text = (
+        f"{redact(incident.title)} in {incident.service}: a fix was shipped, whether it healed can't be told:"
+        f" {redact(outcome.reason)}. It healed: nightshift approve {mission.id} · take it back: nightshift reject"
+        f" {mission.id}"
+    )
+    data = {"mission": mission.id, "incident": incident.id, "figures": list(outcome.figures)}
+    return Notice(key=f"{mission.id}:unclear", title="Did it heal?", text=text, severity="warning", data=data)
+
+
 _ENDS = {
     Stage.HEALED: ("Healed", "info"),
     Stage.ROLLED_BACK: ("Rolled back", "error"),
@@ -65,9 +91,27 @@ def ended(mission: Mission, incident: Incident, events: Sequence[Event]) -> Noti
     word, severity = _ENDS[mission.stage]
     took_s = (mission.updated_at_ms - mission.started_at_ms) / 1000
     text = f"{incident.service}: {redact(incident.title)}. {redact(mission.reason)} ({took_s:.1f} s)"
-    data = {"mission": mission.id, "incident": incident.id, "stage": mission.stage.value, "events": len(events)}
+    data: dict[str, object] = {"mission": mission.id, "incident": incident.id, "stage": mission.stage.value,
+                               "events": len(events)}  # fmt: skip
+    if mission.stage is Stage.ROLLED_BACK or any(e.stage == Stage.ROLLING_BACK for e in events):
+        data |= {"diff": _last(events, "verdict").get("patch", {}).get("diff", ""), "undo_diff": _text(events)}
+        text += f"\n\nThe fix:\n{_short(data['diff'])}\n\nIts undoing:\n{_short(data['undo_diff'])}"
     title = f"{word}: {redact(incident.title)[:100]}"
     return Notice(key=f"{mission.id}:ended", title=title, text=text, severity=severity, data=data)
+
+
+def _last(events: Sequence[Event], key: str) -> dict[str, Any]:
+    return next((dict(e.data[key]) for e in reversed(events) if e.data.get(key)), {})
+
+
+def _text(events: Sequence[Event]) -> str:
+    return next((str(e.data["undo_diff"]) for e in reversed(events) if e.data.get("undo_diff")), "")
+
+
+def _short(diff: object) -> str:
+    """A diff for reading; all of it is in the notice's data and in the journal."""
+    lines = redact(str(diff)).splitlines()
+    return "\n".join([*lines[:_LINES], *([f"… {len(lines) - _LINES} more lines"] if len(lines) > _LINES else [])])
 
 
 def _headline(fixer: str, kind: str) -> str:

@@ -67,7 +67,7 @@ def _with_mission(row: ReportIncident, mission: Mission, events: Sequence[Event]
         row,
         outcome=_OUTCOMES.get(mission.stage, "open"),
         stages=stage_times(events),
-        fix=_fix(verdict),
+        fix=_fix(verdict) or _ran(_last(events, "run")),
         gates=tuple(_gate(g) for g in (verdict or {}).get("gates", ())),
         change=_change(_last(events, "change"), mission),
         deploy=_reason(events, Stage.DEPLOYING),
@@ -100,6 +100,15 @@ def _fix(verdict: Any) -> ReportFix | None:
     return ReportFix(
         fixer=patch["fixer"], rationale=patch["rationale"], diff=patch["diff"], files=tuple(patch["files"])
     )
+
+
+def _ran(run: Any) -> ReportFix | None:
+    """A runbook as what was done about the incident: its steps, each with what came of it."""
+    if not run or not run.get("steps"):
+        return None
+    lines = [f"{step['name']}: {step['status']} {step['reason'] or step['output'].partition(chr(10))[0]}".rstrip()
+             for step in run["steps"]]  # fmt: skip
+    return ReportFix(fixer=f"runbook {run['book']}", rationale="; ".join(line[:200] for line in lines[:20]))
 
 
 def _gate(gate: Any) -> GateResult:

@@ -1,4 +1,4 @@
-"""Runs of runbooks: what was asked for, by whom, when it began (cool-downs are read from here), what each step left, and
+"""Runs of runbooks: what was asked for, by whom, when it began (cool-downs are read here), what each step left, and
 what came of it. A run's book is kept as it was: one that is edited meanwhile changes only later runs."""
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Runs:
             return [BookRun(**row) for row in c.execute(query).mappings()]
 
     def began(self, book: str, target: str, *, but: str = "") -> int | None:
-        """When a book last began with a target, in Unix milliseconds; None when it never did. `but` leaves out a run."""
+        """When a book last began with a target, in Unix milliseconds; None: never. `but` leaves out a run."""
         query = select(func.max(runs.c.began_ms)).where(
             runs.c.book == book, runs.c.target == target, runs.c.began_ms > 0, runs.c.id != but
         )

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from pydantic import SecretStr
 
+    from nightshift.daemon.config.settings import SlackSettings
     from nightshift.daemon.model import Health, Signal
     from nightshift.daemon.ports import Receiver
     from nightshift.daemon.store.store import Store
@@ -45,13 +46,25 @@ class Api(Protocol):
         """Every runbook as plain JSON: name, title, parameters."""
         ...
 
-    def run_runbook(self, name: str, params: Mapping[str, Any], dry_run: bool, actor: str) -> str:
-        """Start a run in the background; returns its id. Raises KeyError (no such book), BookError or
-        ValueError (parameters), Refused."""
+    def run_runbook(
+        self, name: str, params: Mapping[str, Any], dry_run: bool, actor: str, *, key: str = "", force: bool = False
+    ) -> str:
+        """Start a run in the background; returns its id, which is its mission's. The same actor and `key` start one
+        run. `force` goes over its cool-down. Raises KeyError (no such book), BookError or ValueError (parameters),
+        Refused."""
         ...
 
     def runbook_run(self, run: str) -> Mapping[str, Any] | None:
         """A run as plain JSON, with its status and steps so far; None when there is no such run."""
+        ...
+
+    def runbook_runs(self, book: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """The newest runs as plain JSON, of one book or ('') of all."""
+        ...
+
+    @property
+    def slack(self) -> SlackSettings | None:
+        """Who may speak from Slack; None: nobody."""
         ...
 
     @property

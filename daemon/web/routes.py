@@ -41,6 +41,10 @@ class Run(BaseModel):
     """Only say what would be done."""
     actor: str = Field(default="http", min_length=1, max_length=100)
     """Who."""
+    key: str = Field(default="", max_length=200)
+    """The same actor and key start one run, however often they are sent."""
+    force: bool = False
+    """Go over the book's cool-down."""
 
 
 class Asked(BaseModel):
@@ -174,11 +178,17 @@ def _runbooks(routes: APIRouter, api: Api) -> None:
         require_token(api, request)
         asked = run or Run()
         try:
-            return {"run": api.run_runbook(name, asked.params, asked.dry_run, asked.actor), "dry_run": asked.dry_run}
+            made = api.run_runbook(name, asked.params, asked.dry_run, asked.actor, key=asked.key, force=asked.force)
+            return {"run": made, "dry_run": asked.dry_run}
         except KeyError:
             raise Problem(404, f"no runbook '{name}'", "GET /api/runbooks lists them") from None
         except ValueError as error:
             raise Problem(422, str(error), "correct the parameters; GET /api/runbooks lists them") from None
+
+    @routes.get("/api/runs")
+    def runs(book: Annotated[str, Query(max_length=64)] = "", limit: Limit = 50) -> Json:
+        """The newest runs."""
+        return {"runs": masked([dict(row) for row in api.runbook_runs(book, limit)])}
 
     @routes.get("/api/runs/{run}")
     def state(run: str) -> Json:

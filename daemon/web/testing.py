@@ -18,6 +18,8 @@ from nightshift.runbooks.errors import BookError
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+    from nightshift.daemon.config.settings import SlackSettings
+
 
 @dataclass
 class FakeApi:
@@ -30,6 +32,7 @@ class FakeApi:
     receivers: Mapping[str, Receiver] = field(default_factory=dict)
     closed: Mapping[str, str] = field(default_factory=dict)
     trouble: Exception | None = None
+    slack: SlackSettings | None = None
     said: list[tuple[str, str, str, str]] = field(default_factory=list)
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     taken: list[Signal] = field(default_factory=list)
@@ -56,19 +59,26 @@ class FakeApi:
         """One book."""
         return [{"name": "restart", "title": "Restart a container", "parameters": [{"name": "container"}]}]
 
-    def run_runbook(self, name: str, params: Mapping[str, Any], dry_run: bool, actor: str) -> str:
+    def run_runbook(
+        self, name: str, params: Mapping[str, Any], dry_run: bool, actor: str, *, key: str = "", force: bool = False
+    ) -> str:
         """Written down in `runs`; needs the parameter `container`."""
         if name != "restart":
             raise KeyError(name)
         if "container" not in params:
             raise BookError(["restart needs the parameter 'container'"])
-        run = f"run-{len(self.runs) + 1}"
-        self.runs[run] = {"book": name, "params": dict(params), "dry_run": dry_run, "actor": actor, "status": "done"}
+        run = f"run-{key or len(self.runs) + 1}"
+        made = {"book": name, "params": dict(params), "dry_run": dry_run, "actor": actor, "status": "done"}
+        self.runs.setdefault(run, made | ({"force": True} if force else {}))
         return run
 
     def runbook_run(self, run: str) -> Mapping[str, Any] | None:
         """What was written down."""
         return self.runs.get(run)
+
+    def runbook_runs(self, book: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """What was written down, of a book."""
+        return [{"id": run, **made} for run, made in self.runs.items() if book in ("", made["book"])][:limit]
 
     def take(self, signals: Sequence[Signal]) -> None:
         """Written down in `taken`, or raises `trouble`."""

@@ -46,7 +46,7 @@ class Engine:
 def test_a_pause_can_be_resumed_before_the_step_under_way_has_ended(store: Store):
     store.missions.ensure(Mission(id="mis-1", incident="inc-1", service="shop", stage=Stage.JUDGING))
     engine = Engine()
-    control = Control(None, store, engine, None, None, None)
+    control = Control(None, store, engine, None, None, None, None)
     with pytest.raises(Refused, match="not paused"):
         control.signal_mission("mis-1", "resume", "ada", "")
     engine.lost = True
