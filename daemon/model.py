@@ -116,6 +116,7 @@ class Service:
     autonomy: str = "propose"
     runbook: str = ""
     forge: str = "local"
+    canary_s: float = 0.0
 
 
 class Stage(StrEnum):
@@ -422,11 +423,13 @@ class Recovery(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result of watching a deploy, with the reads it rests on."""
+    """The result of watching a deploy, with the reads it rests on, and figures from before and after it (see
+    `missions.comparison.Figure`)."""
 
     recovery: Recovery
     reason: str
     reads: tuple[Mapping[str, Any], ...] = ()
+    figures: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

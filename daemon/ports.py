@@ -311,7 +311,15 @@ class Settled(Refused):
 class Deployer(Protocol):
     """Ships a commit. Called again under the same key it must not ship twice what it already shipped."""
 
-    def deploy(self, service: Service, commit: str, key: str) -> str: ...
+    def deploy(self, service: Service, commit: str, key: str) -> str:
+        """Ship a commit, one replica first where the target has several; returns what is to be said of it. Raises
+        EnvironmentBroke (it failed), Refused (it must not be done this way)."""
+        ...
+
+    def undo(self, service: Service, commit: str, key: str, *, of: str) -> str:
+        """Bring back what ran before the deploy of the key `of`, under a key of its own. `commit` is the commit that
+        undoes it in git: a target that keeps nothing ships that one. Raises as `deploy`."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

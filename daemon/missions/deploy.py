@@ -72,6 +72,11 @@ class CommandDeployer:
                 key=key, service=service.name, commit=commit, state="started",
                 attempt=before.attempt + 1 if before else 1, at_ms=self.clock.now_ms()))  # fmt: skip
 
+    def undo(self, service: Service, commit: str, key: str, *, of: str) -> str:
+        """Ship the commit that undoes it: a command keeps nothing to go back to."""
+        del of
+        return self.deploy(service, commit, key)
+
     def shipment(self, key: str) -> Shipment | None:
         """What is recorded under a key."""
         try:

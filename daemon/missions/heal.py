@@ -138,7 +138,19 @@ class Heal:
             return Stage.HEALED, outcome["reason"]
         if outcome["recovery"] == "still_failing":
             return await self._roll_back(case, change, outcome["reason"])
-        return Stage.ESCALATED, f"shipped, but whether it healed can't be told: {outcome['reason']}"
+        return await self._told_by_people(case, change, outcome)
+
+    async def _told_by_people(self, case: Json, change: Json, outcome: Json) -> tuple[Stage, str]:
+        """Nobody but a person can tell whether it healed."""
+        unclear = f"shipped, but whether it healed can't be told: {outcome['reason']}"
+        try:
+            await self._step("unclear", self.steps.unclear, outcome)
+            said = await self.people.approval()
+        except Rejected as rejected:
+            return await self._roll_back(case, change, str(rejected))
+        except Unanswered as unanswered:
+            return Stage.ESCALATED, f"{unclear}; {unanswered}"
+        return Stage.HEALED, f"{said['actor']} says that it healed; {outcome['reason']}"
 
     async def _roll_back(self, case: Json, change: Json, reason: str) -> tuple[Stage, str]:
         """Nobody is listened to here: the way back is short, and stopping on it helps no one."""
@@ -146,8 +158,8 @@ class Heal:
         stuck = undone.get("refused") or undone.get("broke") or undone.get("settled") or undone.get("waiting")
         if stuck:
             return Stage.ESCALATED, f"{reason}; it could not be rolled back: {stuck}"
-        again = await self._try("redeploy", self.steps.deploy, undone, "rollback")
-        failed = again.get("failed") or again.get("refused") or again.get("broke")
+        again = await self._patiently("redeploy", self.steps.deploy, undone, "rollback")
+        failed = again.get("failed") or again.get("refused") or again.get("broke") or again.get("waiting")
         tail = f"; redeploying the old state failed: {failed}" if failed else ""
         return Stage.ROLLED_BACK, f"{reason}; the change was reverted{tail}"
 

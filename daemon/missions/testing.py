@@ -167,3 +167,6 @@ class CountingDeployer:
         if self.fails:
             raise EnvironmentBroke("scripted: the deploy command exited with 1")
         return f"deployed {commit}"
+
+    def undo(self, service: Service, commit: str, key: str, *, of: str) -> str:
+        return self.deploy(service, commit, key)

@@ -35,11 +35,11 @@ class Incidents:
     def get(self, incident: str) -> Incident | None:
         """One incident by id; a unique prefix of at least 4 characters is enough."""
         with self._db.begin() as c:
-            rows = c.execute(select(incidents).where(incidents.c.id.startswith(incident, autoescape=True))).mappings()
-            found = list(rows.fetchmany(2))
-        exact = [r for r in found if r["id"] == incident]
-        chosen = exact or (found if len(found) == 1 and len(incident) >= 4 else [])
-        return _incident(chosen[0]) if chosen else None
+            found = list(c.execute(select(incidents).where(incidents.c.id == incident)).mappings())
+            if not found and len(incident) >= 4:  # after the exact look, which an index answers
+                starts = incidents.c.id.startswith(incident, autoescape=True)
+                found = list(c.execute(select(incidents).where(starts)).mappings().fetchmany(2))
+        return _incident(found[0]) if len(found) == 1 else None
 
     def latest(self, service: str, fingerprint: str) -> Incident | None:
         """The newest incident that has a facet with this fingerprint, open or not."""

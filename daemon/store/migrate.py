@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, inspect
 from nightshift.daemon.ports import EnvironmentBroke
 from nightshift.daemon.store.schema import metadata
 
-HEAD = "0003"
+HEAD = "0004"
 
 
 def upgrade(engine: Engine) -> None:

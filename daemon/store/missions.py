@@ -21,11 +21,11 @@ MOVES: dict[Stage, set[Stage]] = {
     S.DRAFTING: {S.JUDGING, S.AWAITING_APPROVAL},
     S.JUDGING: {S.DRAFTING, S.PROPOSING, S.AWAITING_APPROVAL},
     S.PROPOSING: {S.AWAITING_APPROVAL, S.MERGING},
-    S.AWAITING_APPROVAL: {S.MERGING, S.OPERATING},
+    S.AWAITING_APPROVAL: {S.MERGING, S.OPERATING, S.HEALED, S.ROLLING_BACK},
     S.OPERATING: {S.AWAITING_APPROVAL, S.GATHERING, S.WATCHING, S.HEALED, S.ROLLED_BACK},
     S.MERGING: {S.DEPLOYING, S.GATHERING, S.AWAITING_APPROVAL, S.ROLLING_BACK},
     S.DEPLOYING: {S.WATCHING, S.ROLLING_BACK},
-    S.WATCHING: {S.HEALED, S.ROLLING_BACK, S.GATHERING},
+    S.WATCHING: {S.HEALED, S.ROLLING_BACK, S.GATHERING, S.DEPLOYING, S.AWAITING_APPROVAL},
     S.ROLLING_BACK: {S.ROLLED_BACK},
 }
 
@@ -116,6 +116,13 @@ class Missions:
         with self._db.begin() as c:
             counted = {stage: int(n) for stage, n in c.execute(query.group_by(missions.c.stage))}
         return sum(counted.get(stage.value, 0) for stage in moved)
+
+    def open_of(self, service: str) -> int:
+        """How many of a service's missions are not over."""
+        standing = missions.c.stage.in_([stage.value for stage in Stage if stage not in ENDS])
+        query = select(func.count()).select_from(missions).where(standing, missions.c.service == service)
+        with self._db.begin() as c:
+            return int(c.execute(query).scalar_one())
 
     def totals(self) -> dict[str, int]:
         """Stage → how many missions stand there."""

@@ -137,6 +137,7 @@ missions = Table(
     Column("updated_at_ms", BigInteger, nullable=False),
     Column("spent_s", Float, nullable=False, default=0.0),
     Index("missions_by_stage", "stage", "updated_at_ms"),
+    Index("missions_by_service", "service", "updated_at_ms"),
 )
 
 journal = Table(
@@ -175,6 +176,8 @@ outcomes = Table(
     Column("kind", String(60), nullable=False),
     Column("outcome", String(30), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
+    Index("outcomes_by_exception", "exception", "at_ms"),
+    Index("outcomes_by_service", "service", "outcome", "at_ms"),
 )
 
 runs = Table(
@@ -204,4 +207,39 @@ run_entries = Table(
     Column("root", String(200), nullable=False),
     Column("entry", JSON, nullable=False),
     Index("run_entries_by_root", "root"),
+)
+
+merges = Table(
+    "merges",
+    metadata,
+    Column("key", String(100), primary_key=True),
+    Column("service", String(200), nullable=False),
+    Column("fixer", String(60), nullable=False),
+    Column("kind", String(60), nullable=False),
+    Column("commit", String(64), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("alone", Boolean, nullable=False),
+    Column("reverted_ms", BigInteger, nullable=False),
+    Column("reverted_by", Text, nullable=False),
+    Index("merges_by_kind", "service", "fixer", "kind", "at_ms"),
+    Index("merges_by_service", "service", "at_ms"),
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("thrown", Boolean, nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+effects = Table(
+    "effects",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("owner", String(200), nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("result", Text, nullable=True),
 )

@@ -15,6 +15,7 @@ from nightshift.daemon.store.ledger import Memory, Notices, Offsets
 from nightshift.daemon.store.missions import Missions
 from nightshift.daemon.store.retention import Retention
 from nightshift.daemon.store.runs import Runs
+from nightshift.daemon.store.shipping import Effects, Merges, Switches
 
 
 class Store:
@@ -31,6 +32,9 @@ class Store:
         self.notices = Notices(database)
         self.memory = Memory(database)
         self.runs = Runs(database)
+        self.merges = Merges(database)
+        self.switches = Switches(database)
+        self.effects = Effects(database)
 
     @classmethod
     def open(cls, where: str | Path) -> Store:
