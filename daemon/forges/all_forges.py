@@ -1,7 +1,9 @@
-"""The table of forges: a name in the configuration, and where its class and `Settings` live. Loaded when named."""
+"""The table of forges on servers: a `kind` in the configuration, and what makes its dialect. Loaded when named."""
 
 from __future__ import annotations
 
 ALL_FORGES: dict[str, str] = {
-    "local": "nightshift.daemon.forges.local:LocalForge",
+    "github": "nightshift.daemon.forges.github:dialect",
+    "gitlab": "nightshift.daemon.forges.gitlab:dialect",
+    "gitea": "nightshift.daemon.forges.gitea:dialect",
 }

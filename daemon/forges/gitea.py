@@ -36,6 +36,7 @@ class Settings(Shipping):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: Literal["gitea"] = "gitea"
+    """Gitea or Forgejo."""
     url: str = Field(pattern=r"^https?://[^/@]+(/.*)?$")
     """Address of the server, without `/api/v1`."""
     token: SecretStr

@@ -39,6 +39,7 @@ class Settings(Shipping):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: Literal["github"] = "github"
+    """GitHub or GitHub Enterprise."""
     url: str = Field(default="https://api.github.com", pattern=r"^https?://[^/@]+(/.*)?$")
     """Address of the API; for Enterprise `https://HOST/api/v3`."""
     token: SecretStr | None = None

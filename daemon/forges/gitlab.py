@@ -39,6 +39,7 @@ class Settings(Shipping):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     kind: Literal["gitlab"] = "gitlab"
+    """GitLab."""
     url: str = Field(default="https://gitlab.com", pattern=r"^https?://[^/@]+(/.*)?$")
     """Address of the server, without `/api/v4`."""
     token: SecretStr

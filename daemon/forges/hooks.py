@@ -40,7 +40,8 @@ class ForgeHook:
     body_limit = BODY_LIMIT
 
     def __init__(self, name: str, kind: str, secret: SecretStr, clock: Clock, window_s: float = WINDOW_S) -> None:
-        self.name, self.paths = f"forges.{name}", (f"/webhooks/forges/{name}",)
+        self.name = f"forges.{name}"
+        self.paths: tuple[str, ...] = (f"/webhooks/forges/{name}",)
         self._forge, self._kind, self._secret = name, kind, secret
         self._clock, self._window_s = clock, window_s
         register_secret(secret.get_secret_value())
@@ -53,13 +54,10 @@ class ForgeHook:
         why = "nothing that concerns a request of ours" if heard is None else self._ignored(heard)
         if heard is None or why:
             return _ignored(why)
-        digest = hashlib.sha256(call.body).hexdigest()[:32]
-        if not self._first(call.headers, digest):
-            return _ignored("heard already")
-        event = self._event(heard, digest)
-        return (
-            Receipt(events=[event], body={"heard": event.kind.value}) if event else _ignored("not said to nightshift")
-        )
+        event = self._event(heard, hashlib.sha256(call.body).hexdigest()[:32])
+        if event is None:
+            return _ignored("not said to nightshift")
+        return Receipt(events=[event], body={"heard": event.kind.value})
 
     def _admits(self, call: Call) -> bool:
         if self._kind == "gitlab":
