@@ -9,6 +9,7 @@ from nightshift.daemon.app.desk import RunDesk
 from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.config import Config
 from nightshift.daemon.forges.local import LocalForge
+from nightshift.daemon.forges.routed import Routed, remote
 from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.missions.deploy import CommandDeployer
@@ -32,6 +33,13 @@ def sandboxes(config: Config) -> LateSandboxes:
     return LateSandboxes(make, lambda spec: config.sandbox.spec(image=spec.image, python=spec.python))
 
 
+def forges(config: Config, clock: Clock) -> Forge:
+    """The local forge and every configured one, each for the services that name it."""
+    root = config.state_dir / "forge"
+    made: dict[str, Forge] = {"local": LocalForge(root, clock, config.forge)}
+    return Routed(made | {name: remote(name, settings, root, clock) for name, settings in config.forges.items()})
+
+
 def parts(
     config: Config,
     store: Store,
@@ -42,7 +50,7 @@ def parts(
     wake: Callable[[], None],
 ) -> Parts:
     """Everything missions need."""
-    forge = LocalForge(config.state_dir / "forge", clock, config.forge)
+    forge = forges(config, clock)
     command = CommandDeployer(config.state_dir / "deploys", clock, lambda service: str(forge.path(service)))
     made = _reproducer(engine, config), _tester(engine, config), _fixers(config)
     return Parts(

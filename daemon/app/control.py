@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nightshift.daemon.app.books import Bookshelf
 from nightshift.daemon.app.desk import RunDesk
+from nightshift.daemon.app.hearing import Hearing
 from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.config import Config
 from nightshift.daemon.eyes import closed, receivers
@@ -16,7 +17,7 @@ from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.missions.engine import Engine
 from nightshift.daemon.model import ENDS, Health, Mission, Signal, Stage
-from nightshift.daemon.ports import Receiver, Refused
+from nightshift.daemon.ports import Forge, Receiver, Refused
 from nightshift.daemon.store.store import Store
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ class Control:
     """Implements `web.api.Api` over the running parts."""
 
     def __init__(self, config: Config, store: Store, engine: Engine, sandboxes: LateSandboxes, intake: Intake,
-                 shelf: Bookshelf, desk: RunDesk) -> None:  # fmt: skip
+                 shelf: Bookshelf, desk: RunDesk, forge: Forge) -> None:  # fmt: skip
         self._config, self._engine, self._sandboxes = config, engine, sandboxes
+        self.hear = Hearing(config.services_model(), store, forge, self._signal)
         self._intake, self._shelf, self._store, self._desk = intake, shelf, store, desk
 
     @property
@@ -58,12 +60,15 @@ class Control:
 
     def signal_mission(self, mission: str, verb: str, actor: str, reason: str) -> None:
         """Pass a human signal on. Raises KeyError, Refused."""
+        self._signal(mission, verb, actor, reason, "")
+
+    def _signal(self, mission: str, verb: str, actor: str, reason: str, key: str) -> None:
         found = self._store.missions.get(mission)
         if found is None:
             raise KeyError(mission)
         if reason_against := out_of_place(found, verb):
             raise Refused(reason_against)
-        self._engine.signal(found.id, verb, actor, reason)
+        self._engine.signal(found.id, verb, actor, reason, key)
         if verb == "pause":  # shown, and to be resumed, from now on; the step under way still ends
             self._store.missions.set(found.id, paused=True)
 
@@ -122,6 +127,8 @@ def out_of_place(mission: Mission, verb: str) -> str:
         return f"nothing waits for approval: the mission is {mission.stage}"
     if verb == "approve" and mission.paused:
         return "the mission is paused: resume it first"
+    if verb in ("redirect", "take_over") and mission.stage in (Stage.DEPLOYING, Stage.WATCHING, Stage.ROLLING_BACK):
+        return f"the change is merged already: the mission is {mission.stage}"
     if verb == "resume" and not mission.paused:
         return "the mission is not paused"
     if verb in ("pause", "reject") and mission.stage == Stage.ROLLING_BACK:

@@ -102,7 +102,7 @@ def running(config: Config, make_steps: Callable[[Parts], Steps]) -> Iterator[Co
         log.info("watching %d service(s) with %s", len(config.services), ", ".join(watching) or "no monitor")
         if not (config.services and watching):
             log.warning("nothing can be seen: name services and their logs in the configuration")
-        yield Control(config, store, engine, sandboxes, intake, shelf, desk)
+        yield Control(config, store, engine, sandboxes, intake, shelf, desk, parts.forge)
 
 
 def _start(

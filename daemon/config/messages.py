@@ -76,11 +76,22 @@ def _text(detail: ErrorDetails, place: Place, here: shape.Options, parent: shape
         return "missing; it is needed here"
     if kind.startswith("path_not"):
         return _no_path(Path(str(given)), "folder" if "directory" in kind else "file")
-    if kind in ("literal_error", "enum", "union_tag_invalid"):
+    if kind.startswith("union_tag"):
+        return _kind(detail)
+    if kind in ("literal_error", "enum"):
         return f"'{_shown(given, here)}' is not known here{nearest(str(given), shape.literals(here))}"
     if kind in _KINDS:
         return f"{_KINDS[kind]}, not {_described(given, here)}"
     return _plain(detail["msg"])
+
+
+def _kind(detail: ErrorDetails) -> str:
+    """A section that can be one of several has to say which."""
+    context = detail.get("ctx") or {}
+    if "tag" not in context:
+        return "needs 'kind', which says what the other keys mean"
+    known = str(context.get("expected_tags", "")).replace("'", "").split(", ")
+    return f"kind '{redact(str(context['tag']))[:80]}' is not known here{nearest(str(context['tag']), known)}"
 
 
 def _plain(message: str) -> str:

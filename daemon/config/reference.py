@@ -124,7 +124,8 @@ def _sections(here: shape.Options, place: str) -> Iterator[tuple[str, type[BaseM
             inner = f"{place}.{name}" if place else name
             yield from _sections(below, inner)
             for option in below:
-                yield from _sections(shape.below((option,), 0) if not shape.is_model(option) else (), f"{inner}[]")
+                many = f"{inner}.NAME" if "dict" in str(option) else f"{inner}[]"
+                yield from _sections(shape.below((option,), 0) if not shape.is_model(option) else (), many)
 
 
 def _leaves(here: shape.Options) -> list[Any]:

@@ -69,6 +69,8 @@ class ServiceSettings(BaseModel):
     """The services it needs: its alerts join the incident of one of them that broke first."""
     runbook: str = ""
     """A runbook that deploys the service instead of `deploy`."""
+    forge: str = "local"
+    """Where its pull requests live: a name of `forges`, or `local`, which needs no server."""
 
     def model(self, cap: Autonomy = "merge") -> Service:
         """The noun the rest of the house works with; its autonomy is never above `cap`."""
@@ -78,5 +80,5 @@ class ServiceSettings(BaseModel):
             name=self.name, repo=str(self.repo), branch=self.branch, check=self.check, image=self.image,
             python=str(self.python or ""), deploy=self.deploy, deploy_timeout_s=self.deploy_timeout_s, url=self.url,
             probe=self.probe, watch_window_s=self.watch_window_s, watch_interval_s=self.watch_interval_s,
-            autonomy=autonomy, runbook=self.runbook,
+            autonomy=autonomy, runbook=self.runbook, forge=self.forge,
         )  # fmt: skip

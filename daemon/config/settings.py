@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, DirectoryPath, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, DirectoryPath, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from nightshift.daemon.config.services import Argv, Autonomy, ServiceSettings
+from nightshift.daemon.forges.gitea import Settings as Gitea
+from nightshift.daemon.forges.github import Settings as GitHub
+from nightshift.daemon.forges.gitlab import Settings as GitLab
 from nightshift.daemon.forges.local import Settings as LocalForge
 from nightshift.daemon.intake.settings import Settings as Intake
+from nightshift.daemon.kit.addresses import repository_of
 from nightshift.daemon.kit.nearest import nearest
 from nightshift.daemon.missions import policy
 from nightshift.daemon.missions.budget import Budget
@@ -187,8 +191,12 @@ class MonitorsSettings(_Section):
     """Containers that die or run out of memory."""
 
 
+ForgeName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
+RemoteForge = Annotated[GitHub | GitLab | Gitea, Field(discriminator="kind")]
+
+
 class ForgeSettings(LocalForge):
-    """Where pull requests live."""
+    """Where pull requests of services live that name no forge of `forges`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -243,6 +251,8 @@ class Config(BaseSettings):
     monitors: MonitorsSettings = MonitorsSettings()
     sandbox: Sandbox = Sandbox()
     forge: ForgeSettings = ForgeSettings()
+    forges: Annotated[dict[ForgeName, RemoteForge], Field(validate_default=True)] = {}
+    """Servers where pull requests live, by a name of yours that services name as their `forge`."""
     sensor: SensorSettings | None = None
 
     @field_validator("services")
@@ -252,6 +262,19 @@ class Config(BaseSettings):
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"two services are called '{twice[0]}'")
+        return value
+
+    @field_validator("forges")
+    @classmethod
+    def _forges_that_are_named(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "local" in value:
+            raise ValueError("'local' is the forge that needs no server; choose another name")
+        for service in info.data.get("services", ()):
+            if service.forge != "local" and service.forge not in value:
+                hint = nearest(service.forge, ["local", *value])
+                raise ValueError(f"service '{service.name}' names the forge '{service.forge}', which is not here{hint}")
+            if service.forge != "local" and not repository_of(str(service.repo)):
+                raise ValueError(f"service '{service.name}' has a forge, so its repo has to be an https or ssh address")
         return value
 
     @classmethod

@@ -17,5 +17,5 @@ def checks(config: Config) -> Iterator[Health]:
 
     yield from machine.checks(config)
     for service in config.services:
-        yield from services.checks(service)
+        yield from services.checks(service, config.forges.get(service.forge))
     yield from outside.checks(config)

@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nightshift.daemon.config import ServiceSettings
+from nightshift.daemon.forges.shipping import Shipping
 from nightshift.daemon.kit.checks import parse_pytest
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.kit.run import run
 from nightshift.daemon.model import Health
 
 
-def checks(service: ServiceSettings) -> Iterator[Health]:
-    """Rows about one service."""
-    yield _repository(service)
+def checks(service: ServiceSettings, forge: Shipping | None = None) -> Iterator[Health]:
+    """Rows about one service; `forge` is the server its requests live on."""
+    yield _repository(service, forge)
     yield _check_command(service)
     for pattern in service.logs:
         yield _log(service.name, pattern)
@@ -34,11 +35,15 @@ def checks(service: ServiceSettings) -> Iterator[Health]:
         yield _url(service)
 
 
-def _repository(service: ServiceSettings) -> Health:
+def _repository(service: ServiceSettings, forge: Shipping | None) -> Health:
     from nightshift.daemon.forges.local import LocalForge
+    from nightshift.daemon.forges.routed import remote
 
     with tempfile.TemporaryDirectory(prefix="nightshift-check-") as folder:
-        health = LocalForge(Path(folder), SystemClock()).probe(service.model())
+        root, clock = Path(folder), SystemClock()
+        asked = forge.model_copy(update={"patience_s": min(forge.patience_s, 10.0)}) if forge else None
+        made = remote(service.forge, asked, root, clock) if asked else LocalForge(root, clock)
+        health = made.probe(service.model())
     return Health(ok=health.ok, what=f"{service.name}: repository", detail=health.detail, fix=health.fix)
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from nightshift.daemon.config.settings import SlackSettings
-    from nightshift.daemon.model import Health, Signal
+    from nightshift.daemon.model import ForgeEvent, Health, Signal
     from nightshift.daemon.ports import Receiver
     from nightshift.daemon.store.store import Store
 
@@ -75,6 +75,10 @@ class Api(Protocol):
     @property
     def closed(self) -> Mapping[str, str]:
         """Path → name, of receivers that are off."""
+        ...
+
+    def hear(self, events: Sequence[ForgeEvent]) -> None:
+        """Act on what people did on a forge. Raises EnvironmentBroke, having taken nothing."""
         ...
 
     def take(self, signals: Sequence[Signal]) -> None:

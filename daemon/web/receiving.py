@@ -38,6 +38,8 @@ _INLINE_BYTES, _INLINE_PACKED_BYTES = 32 << 10, 4 << 10
 may be a thousand times as large."""
 _PACKED_INLINE = frozenset({"gzip", "deflate"})
 _READERS = 2
+_HEARERS = 2
+"""Threads for what people did on a forge: hearing may have to wait for a push of ours that is under way."""
 
 
 class Paths:
@@ -79,6 +81,7 @@ class Receiving:
         self._paths = Paths((path, name) for name, one in api.receivers.items() for path in one.paths)
         self._closed = Paths(api.closed.items())
         self._inbox = Inbox(api.take)
+        self._hear, self._hearers = api.hear, ThreadPoolExecutor(_HEARERS, thread_name_prefix="hearers")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="receivers")
         self._traffic = Traffic(self._inbox)
         api.registry.register(self._traffic)
@@ -110,8 +113,11 @@ class Receiving:
             receipt = await self._read(receiver, await _call(scope, receive))
             if receipt.signals:
                 await self._inbox.store(receipt.signals)
+            if receipt.events:
+                await asyncio.get_running_loop().run_in_executor(self._hearers, self._hear, receipt.events)
         except Refused as error:
-            return problem(401, str(error), f"see monitors.{receiver.name} in the configuration")
+            section = receiver.name if "." in receiver.name else f"monitors.{receiver.name}"
+            return problem(401, str(error), f"see {section} in the configuration")
         except EnvironmentBroke as error:
             return problem(503, str(error), "nothing was taken; send it again")
         except STORE_ERRORS as error:

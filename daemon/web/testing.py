@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from nightshift.daemon.model import Health, Signal
+from nightshift.daemon.model import ForgeEvent, Health, Signal
 from nightshift.daemon.ports import Call, Receipt, Receiver, Refused
 from nightshift.daemon.store.store import Store
 from nightshift.runbooks.errors import BookError
@@ -37,6 +37,7 @@ class FakeApi:
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     taken: list[Signal] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
+    heard: list[ForgeEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         from nightshift.daemon.web.metrics import registry_for
@@ -79,6 +80,12 @@ class FakeApi:
     def runbook_runs(self, book: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """What was written down, of a book."""
         return [{"id": run, **made} for run, made in self.runs.items() if book in ("", made["book"])][:limit]
+
+    def hear(self, events: Sequence[ForgeEvent]) -> None:
+        """Written down in `heard`, or raises `trouble`."""
+        if self.trouble is not None:
+            raise self.trouble
+        self.heard.extend(events)
 
     def take(self, signals: Sequence[Signal]) -> None:
         """Written down in `taken`, or raises `trouble`."""
