@@ -140,8 +140,8 @@ def cooling_down(book: Runbook, last_ms: int | None, now_ms: int) -> str:
 
 
 def lowest(*levels: str) -> Level:
-    """The least of several autonomies; what is not known counts as `observe`. A service's `earned` was earned by patches,
-    so it lets a runbook no further than `propose`."""
+    """The least of several autonomies; what is not known counts as `observe`. A service's `earned` was earned by
+    patches, so it lets a runbook no further than `propose`."""
     order = get_args(Level)
     known = [{"merge": "act", "earned": "propose"}.get(level, level) for level in levels]
     found: Level = order[min((order.index(level) if level in order else 0 for level in known), default=0)]

@@ -10,10 +10,12 @@ from urllib.parse import quote
 import typer
 
 from nightshift.daemon.cli import output
+from nightshift.daemon.cli.client import call
 from nightshift.daemon.cli.options import ConfigPath, Json, configured
 from nightshift.daemon.cli.trouble import Trouble
 
 if TYPE_CHECKING:
+    from nightshift.daemon.config import Config
     from nightshift.runbooks.book import Runbook
 
 app = typer.Typer(
@@ -25,6 +27,10 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The book.")]
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of them.")]
 Params = Annotated[list[str] | None, typer.Option("--param", "-p", metavar="K=V", help="A parameter; may be repeated.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+Force = Annotated[bool, typer.Option("--force", help="Go over the book's cool-down.")]
+Key = Annotated[
+    str, typer.Option("--key", metavar="KEY", help="The same key starts one run, however often it is asked.")
+]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run to its end.")]
 _POLL_S = 0.5
 
@@ -67,27 +73,48 @@ def lint(paths: Paths) -> int:
     return 0
 
 
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON schema of runbook files, for editors."""
+    from nightshift.runbooks.schema import json_schema
+
+    output.print_json(json_schema())
+
+
 @app.command("run")
 def run(
-    name: Name, param: Params = None, dry_run: DryRun = False, wait: Wait = True, config: ConfigPath = None,
-    as_json: Json = False,
+    name: Name, param: Params = None, dry_run: DryRun = False, wait: Wait = True, force: Force = False,
+    key: Key = "", config: ConfigPath = None, as_json: Json = False,
 ) -> int:  # fmt: skip
-    """Run a book in the daemon and follow it. Exit 0 done, 1 failed or rolled back."""
-    from nightshift.daemon.cli.client import call
+    """Run a book in the daemon and follow it. Exit 0 done, 1 failed, rolled back or not begun."""
     from nightshift.daemon.cli.verbs import me
 
     settings = configured(config, demand_secrets=False)
-    body = {"params": dict(map(_pair, param or [])), "dry_run": dry_run, "actor": me()}
-    key = str(call(settings, "POST", f"/api/runbooks/{quote(name, safe='')}/runs", body)["run"])
+    body = {"params": dict(map(_pair, param or [])), "dry_run": dry_run, "actor": me(), "key": key, "force": force}
+    run_id = str(call(settings, "POST", f"/api/runbooks/{quote(name, safe='')}/runs", body)["run"])
     if not wait:
-        print(key)
+        print(run_id)
         return 0
-    state = call(settings, "GET", f"/api/runs/{quote(key, safe='')}")
-    while state.get("status") == "running":
-        time.sleep(_POLL_S)
-        state = call(settings, "GET", f"/api/runs/{quote(key, safe='')}")
-    _tell(key, state, as_json)
+    state = _followed(settings, run_id)
+    _tell(run_id, state, as_json)
     return 0 if state.get("status") in ("done", "planned") else 1
+
+
+def _followed(settings: Config, run_id: str) -> dict[str, Any]:
+    """The run's state at its end. What it waits for is said once, each time it begins to wait."""
+    import sys
+
+    said = ""
+    while True:
+        state: dict[str, Any] = call(settings, "GET", f"/api/runs/{quote(run_id, safe='')}")
+        if state.get("status") not in ("running", "waiting"):
+            return state
+        waits = str(state.get("reason", "")) if state["status"] == "waiting" else ""
+        if waits != said and waits:
+            print(output.plain(f"waits: {waits}; nightshift approve {run_id} · nightshift reject {run_id}"),
+                  file=sys.stderr)  # fmt: skip
+        said = waits
+        time.sleep(_POLL_S)
 
 
 def _tell(key: str, state: dict[str, Any], as_json: bool) -> None:

@@ -38,6 +38,9 @@ class Settings(BaseModel):
     """Also call loopback and private addresses and plain http (Slack-compatible servers in your own network)."""
     timeout_s: int = Field(default=10, ge=1)
     """Seconds one delivery may wait."""
+    buttons: bool = False
+    """Add buttons to notices that wait for a person; the Slack app has to send them to `/hooks/slack`
+    (`runbooks.slack`)."""
 
 
 def create(settings: Settings, clock: Clock) -> Notifier:  # noqa: ARG001
@@ -60,13 +63,21 @@ class SlackNotifier:
         target(url, allow_private=self._settings.allow_private)
         fallback = escape(clean_text(f"{one_line(notice.title)}\n{notice.text}"))[:SECTION_LIMIT]
         try:
-            answer = _client(url, self._settings.timeout_s).send(text=_whole(fallback), blocks=blocks_of(notice))
+            answer = _client(url, self._settings.timeout_s).send(text=_whole(fallback), blocks=self._blocks(notice))
         except (OSError, ValueError) as error:
             raise EnvironmentBroke(redact(f"slack is not reachable: {type(error).__name__} {error}")[:300]) from None
         if answer.status_code in RETRYABLE:
             raise EnvironmentBroke(f"slack answered {answer.status_code}")
         if answer.status_code != 200 or answer.body.strip() != "ok":
             raise Refused(redact(f"slack refused the notice: {answer.status_code} {one_line(answer.body)}")[:200])
+
+    def _blocks(self, notice: Notice) -> list[dict[str, Any]]:
+        blocks = blocks_of(notice)
+        mission = notice.data.get("mission")
+        waits = any(mark in notice.key for mark in (":waiting:", ":asks:"))
+        if not (self._settings.buttons and mission and waits):
+            return blocks
+        return [*blocks[: BLOCK_LIMIT - 1], buttons_of(str(mission))]
 
     def probe(self) -> Health:
         """Whether the address may be called and resolves; nothing is posted."""
@@ -92,6 +103,16 @@ def blocks_of(notice: Notice) -> list[dict[str, Any]]:
         more = {"type": "context", "elements": [{"type": "mrkdwn", "text": f"… {left} more"}]}
         return blocks + sections[: room - 1] + [more]
     return blocks + sections
+
+
+def buttons_of(mission: str) -> dict[str, Any]:
+    """Approve and reject, as the daemon's `/hooks/slack` understands them."""
+
+    def button(verb: str, style: str) -> dict[str, Any]:
+        text = {"type": "plain_text", "text": verb.capitalize()}
+        return {"type": "button", "text": text, "style": style, "action_id": f"nightshift:{verb}", "value": mission}
+
+    return {"type": "actions", "elements": [button("approve", "primary"), button("reject", "danger")]}
 
 
 def escape(text: str) -> str:
