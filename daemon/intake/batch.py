@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from nightshift.daemon.intake import kinship
 from nightshift.daemon.intake.cleaning import clean, excerpt, title
 from nightshift.daemon.intake.correlation import Correlation, Joiner, Match
 from nightshift.daemon.intake.deploys import Deploys
@@ -17,6 +16,7 @@ from nightshift.daemon.intake.matching import Rules
 from nightshift.daemon.intake.memory import Memory
 from nightshift.daemon.intake.settings import Settings
 from nightshift.daemon.intake.storms import Storms, storm_of
+from nightshift.daemon.intake.ties import Ties
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.model import Event, Incident, IncidentState
 from nightshift.daemon.store.ingest import Ingest
@@ -43,7 +43,7 @@ class Batch:
 
     def __init__(self, memory: Memory, ingest: Ingest, settings: Settings, rules: Rules, correlation: Correlation,
                  storms: Storms, deploys: Deploys, now_ms: int, keep_last: Callable[[str], bool]) -> None:  # fmt: skip
-        self._deploys = deploys
+        self._ties = Ties(memory, correlation, storms, deploys, round(settings.correlate_s * 1000))
         self._memory, self._ingest, self._settings, self._rules = memory, ingest, settings, rules
         self._correlation, self._storms, self._now_ms, self._keep_last = correlation, storms, now_ms, keep_last
         self._known: dict[str, str] = {}
@@ -53,7 +53,8 @@ class Batch:
         self._known = self._ingest.known({h.key for h in given})
         fresh = [h for h in given if h.key not in self._known]
         self._recall(fresh)
-        return [self._decide(h) for h in self._with_ties(given)]
+        self._ties.prepare([h for h in fresh if not h.signal.resolved and self._may_join(h)])
+        return [self._decide(h) for h in given]
 
     def _recall(self, fresh: Sequence[Heard]) -> None:
         self._memory.recall({h.stream for h in fresh})
@@ -62,24 +63,6 @@ class Batch:
             self._memory.recall_fires(firing)
         over = [live.id for live, _ in self._memory.by_key.values() if not live.alive]
         self._memory.mission_rows(over)
-
-    # ------------------------------------------------------------ ties
-
-    def _with_ties(self, given: Sequence[Heard]) -> list[Heard]:
-        """First of a kind: with its ties, and with the incidents they lead to in memory."""
-        new = [h for h in given if h.key not in self._known and not h.signal.resolved and self._may_join(h)]
-        if not new:
-            return list(given)
-        window_ms = round(self._settings.correlate_s * 1000)
-        since, until = min(h.at_ms for h in new) - window_ms, max(h.at_ms for h in new) + window_ms
-        self._deploys.recall([h for h in new if h.rank], since)
-        # By identity: what comes twice under one key is not always equal, and the first one counts.
-        tied = {id(h): _tied(h, self._deploys.of(h)) for h in new}
-        lookups = {t for h in tied.values() for t in self._correlation.lookups(h.signal.service, h.tokens)}
-        if window_ms:
-            self._memory.candidates(lookups, since, until)
-        self._storms.recall({h.signal.service for h in new}, since + window_ms, until - window_ms)
-        return [tied.get(id(h), h) for h in given]
 
     def _may_join(self, h: Heard) -> bool:
         found = self._memory.by_key.get(h.stream)
@@ -191,8 +174,12 @@ class Batch:
         window_ms = round(self._settings.min_count_window_s * 1000)
         if not window_ms:
             return live.count
-        before = 0 if live.new else self._ingest.counted(live.id, at_ms - window_ms)
-        here = [row for row in self._memory.seen.values() if row[1] is live and row[0] >= at_ms - window_ms]
+        stored = [part for part in self._memory.parts(live) if not self._memory.lives[part].new]
+        before = sum(self._ingest.counted(part, at_ms - window_ms) for part in stored)
+        here = [
+            row for row in self._memory.seen.values()
+            if row[1] is not None and self._memory.owner(row[1]) is live and row[0] >= at_ms - window_ms
+        ]  # fmt: skip
         return before + sum(row[3] for row in here)
 
     def _cool(self, h: Heard, live: Live, facet: Facet, ended_ms: int) -> Verdict:
@@ -217,6 +204,7 @@ class Batch:
 
     def _begin(self, h: Heard, before: Live | None, was: Facet | None) -> Verdict:
         """The first of its kind, or the first again: it joins an incident or begins one."""
+        h = self._ties.of(h)
         turns = list(was.turns) if was else []
         if h.holds:
             turns.append(h.at_ms)
@@ -306,6 +294,7 @@ class Batch:
             if other.key == (live.service, live.fingerprint) and not other.why:
                 other.why, other.dirty = "it came first", True
         live.set(fingerprint=facet.fingerprint, service=facet.service, title=facet.title, signal=facet.signal)
+        self._storms.began(live)
 
     # ------------------------------------------------------------ storms
 
@@ -317,7 +306,9 @@ class Batch:
         return live
 
     def _into_storm(self, h: Heard, live: Live, facet: Facet) -> Verdict:
-        if len(live.facets) < MAX_FACETS // 2:
+        if h.stream in live.facets:
+            self._see(h, live, live.facets[h.stream])
+        elif len(live.facets) < MAX_FACETS // 2:
             facet.why, facet.signal = "joined because its service was in a storm", clean(h.signal)
             self._memory.put(live, facet, ())
             self._see(h, live, facet)
@@ -334,7 +325,7 @@ class Batch:
         if h.at_ms < over_ms:
             return "its end was heard before its beginning"
         if live is not None and facet is not None and (live.alive or self._cools(h, live)):
-            if not self._memory.fires.get(h.stream):
+            if not self._memory.fires(live, h.stream):
                 facet.turns.append(h.at_ms)
                 facet.dirty = True
             self._fire(h, live)
@@ -373,12 +364,12 @@ class Batch:
         """Why an incident is not over although one of its alerts is; '' when it is."""
         if live.held == "flapping":
             return f"it flaps: over only after {self._settings.flap_window_s:.0f} s without a signal"
-        if here := self._memory.fires.get(facet.key):
+        if here := self._memory.fires(live, facet.key):
             return f"{here} more of {facet.title} fire"
         for other in live.facets.values():
             if other.rank and other is not facet:
                 return f"the alert is over; nobody says so of {other.title}"
-            if self._memory.fires.get(other.key):
+            if self._memory.fires(live, other.key):
                 return f"{other.title} still fires"
         return ""
 
@@ -386,10 +377,6 @@ class Batch:
         data: Mapping[str, Any] = {"incident": live.id, "service": live.service, "title": live.title}
         event = Event(at_ms=self._now_ms, mission="", stage=stage, actor="intake", reason=reason, data=data)
         self._memory.events.append((event, ""))
-
-
-def _tied(h: Heard, deploys: Sequence[str]) -> Heard:
-    return replace(h, tokens=kinship.tokens(h.signal, deploys))
 
 
 def _facet(h: Heard, turns: list[int]) -> Facet:

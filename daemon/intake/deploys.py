@@ -21,7 +21,7 @@ class Deploys:
     def __init__(self, ingest: Ingest, window_ms: int, remembered: set[tuple[str, str]]) -> None:
         self._ingest, self._window_ms, self._remembered = ingest, window_ms, remembered
         self._releases: dict[str, dict[str, int]] = {}
-        self._own: dict[str, list[tuple[str, int]]] = {}
+        self._own: dict[str, dict[str, int]] = {}
 
     def note(self, given: Sequence[Heard]) -> None:
         """Remember the first sight of each release of a batch."""
@@ -43,13 +43,13 @@ class Deploys:
         for row in self._ingest.releases_of(named):
             self._releases.setdefault(row["service"], {})[row["release"]] = row["first_at_ms"]
         for row in self._ingest.deploys({h.signal.service for h in causes}, since_ms):
-            self._own.setdefault(row["service"], []).append((row["mission"], row["at_ms"]))
+            self._own.setdefault(row["service"], {})[row["mission"]] = row["at_ms"]
 
     def of(self, h: Heard) -> list[str]:
         """The fresh deploys a crash came with."""
         if not h.rank:
             return []
-        own = [mission for mission, at_ms in self._own.get(h.signal.service, ())
+        own = [mission for mission, at_ms in self._own.get(h.signal.service, {}).items()
                if 0 <= h.at_ms - at_ms <= self._window_ms]  # fmt: skip
         known, name = self._releases.get(h.signal.service, {}), kinship.release(h.signal)
         first_ms = known.get(name)

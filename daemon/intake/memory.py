@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from nightshift.daemon.intake.live import CASE, MAX_TURNS, Facet, Key, Live, Row
+from nightshift.daemon.intake.matching import worst
 from nightshift.daemon.model import Event, Signal, dump
 from nightshift.daemon.store.store import Store
 
@@ -23,10 +25,12 @@ class Memory:
         self.by_key: dict[Key, tuple[Live, Facet]] = {}
         self.by_token: dict[str, dict[str, Live]] = {}
         self.missions: dict[str, Row | None] = {}
-        self.fires: dict[Key, int] = {}
-        self._counted: set[str] = set()
         self.instances: dict[str, tuple[int, int, str]] = {}
         """instance → fires since, over since (0: it fires), incident."""
+        self._stored: dict[str, dict[Key, int]] = {}
+        """incident → stream → how many of its instances fired in it before this batch."""
+        self._fires: Counter[tuple[str, Key]] = Counter()
+        """The same: how many more since."""
         self.seen: dict[str, tuple[int, Live | None, str, int]] = {}
         self.events: list[tuple[Event, str]] = []
         self.elsewhere: dict[tuple[str, str], tuple[int, str, int]] = {}
@@ -34,6 +38,7 @@ class Memory:
         self._fired: dict[str, Row] = {}
         self._merges: list[tuple[Live, Live]] = []
         self._whole: set[str] = set()
+        self._put: list[Facet] = []
 
     # ------------------------------------------------------------ reading
 
@@ -94,14 +99,25 @@ class Memory:
 
     def recall_fires(self, instances: Mapping[str, Key]) -> None:
         """Read which of these instances of alerts fire, and how many do in the incidents they are in."""
-        ids = {self.by_key[key][0].id for key in instances.values() if key in self.by_key}
         for row in self._ingest.firing(list(instances)):
             self.instances[row["instance"]] = (row["at_ms"], row["over_ms"], row["incident"])
-            if not row["over_ms"] and row["incident"] in ids:
-                self._counted.add(row["instance"])
-        for row in self._ingest.firing_of(ids):
-            key = (row["service"], row["fingerprint"])
-            self.fires[key] = self.fires.get(key, 0) + row["count"]
+        self._stored_fires({self.by_key[key][0].id for key in instances.values() if key in self.by_key})
+
+    def _stored_fires(self, ids: Iterable[str]) -> None:
+        missing = [i for i in ids if i not in self._stored]
+        self._stored.update({i: {} for i in missing})
+        for row in self._ingest.firing_of(missing):
+            self._stored[row["incident"]][row["service"], row["fingerprint"]] = row["count"]
+
+    def fires(self, live: Live, key: Key) -> int:
+        """How many instances of a stream fire in an incident."""
+        ids = self.parts(live)
+        self._stored_fires(ids)
+        return sum(self._stored[i].get(key, 0) + self._fires[i, key] for i in ids)
+
+    def parts(self, live: Live) -> list[str]:
+        """An incident and those that became part of it in this batch."""
+        return [live.id, *(loser.id for loser, _ in self._merges if self.owner(loser) is live)]
 
     # ------------------------------------------------------------ changing
 
@@ -112,19 +128,19 @@ class Memory:
     def put(self, live: Live, facet: Facet, tokens: Iterable[str]) -> None:
         """A new facet of an incident, found from now on."""
         live.put(facet, dict.fromkeys(tokens, facet.first_at_ms))
+        self._put.append(facet)
         self.by_key[facet.key] = (live, facet)
         for token in live.new_tokens:
             self.by_token.setdefault(token, {})[live.id] = live
 
     def fire(self, name: str, key: Key, live: Live, at_ms: int, over_ms: int) -> None:
         """An instance of an alert fires or is over."""
-        since_ms, was_over_ms, incident = self.instances.get(name, (0, 1, ""))
-        if not over_ms and not was_over_ms and incident == live.id and at_ms - since_ms < _SAME_MS:
+        since_ms, was_over_ms, before = self.instances.get(name, (0, 1, ""))
+        if not over_ms and not was_over_ms and before in self.parts(live) and at_ms - since_ms < _SAME_MS:
             return
         self.instances[name] = (at_ms, over_ms, live.id)
-        if bool(over_ms) == (name in self._counted):
-            self.fires[key] = self.fires.get(key, 0) + (-1 if over_ms else 1)
-            (self._counted.discard if over_ms else self._counted.add)(name)
+        self._fires[before, key] -= not was_over_ms
+        self._fires[live.id, key] += not over_ms
         row = {"instance": name, "service": key[0], "fingerprint": key[1], "at_ms": at_ms, "over_ms": over_ms}
         self._fired[name] = {**row, "live": live}
 
@@ -133,8 +149,9 @@ class Memory:
         for facet in loser.facets.values():
             facet.why = facet.why or why
             facet.dirty = True
-            self.by_key[facet.key] = (winner, facet)
-        winner.facets.update(loser.facets)
+            kept = winner.facets[facet.key] = _united(winner.facets.get(facet.key), facet)
+            if self.by_key.get(facet.key, (loser, facet))[0] in (loser, winner):
+                self.by_key[facet.key] = (winner, kept)
         for token, at_ms in loser.tokens.items():
             winner.tokens.setdefault(token, at_ms)
             winner.new_tokens.setdefault(token, at_ms)
@@ -174,7 +191,8 @@ class Memory:
 
     def _write_facets(self, lives: Iterable[Live]) -> None:
         facets = [(live, facet) for live in lives for facet in live.facets.values() if facet.dirty]
-        self._ingest.insert("facets", [_facet(live, facet) for live, facet in facets if facet.signal is not None])
+        new = {id(facet): _facet(live, facet) for live, facet in facets if facet.signal is not None}
+        self._ingest.insert("facets", [new[id(facet)] for facet in self._put if id(facet) in new])
         self._ingest.count(
             [_counted(live) for live in lives if live.dirty and not live.new],
             [_recount(live, facet) for live, facet in facets if facet.signal is None],
@@ -221,6 +239,18 @@ class Memory:
             self._signals[name, wanted[name].fingerprint] = signal
         for name, live in wanted.items():
             live.signal = self._signals[name, live.fingerprint]
+
+
+def _united(a: Facet | None, b: Facet) -> Facet:
+    """One kind of signals that was told of in two incidents; one that is stored stays."""
+    if a is None:
+        return b
+    kept, other = (a, b) if a.signal is None else (b, a)
+    kept.first_at_ms, kept.last_at_ms = min(a.first_at_ms, b.first_at_ms), max(a.last_at_ms, b.last_at_ms)
+    kept.count, kept.more = a.count + b.count, a.more + b.more
+    kept.severity, kept.turns = worst(a.severity, b.severity), sorted(a.turns + b.turns)
+    kept.why, kept.dirty = other.why and kept.why, True
+    return kept
 
 
 def _facet(live: Live, facet: Facet) -> Row:

@@ -21,44 +21,54 @@ class Storms:
 
     def __init__(self, memory: Memory, ingest: Ingest, most: int, window_ms: int) -> None:
         self._memory, self._ingest, self._most, self._window_ms = memory, ingest, most, window_ms
-        self._begun: dict[str, list[int]] = {}
+        self._begun: dict[str, tuple[str, int, str]] = {}
+        """incident → service, when it began, why it is held; as stored."""
         self._open: dict[str, Live] = {}
-        self._hot: dict[tuple[str, int], bool] = {}
+        self._stored: dict[tuple[str, int], int] = {}
         self.raised_now: list[Live] = []
 
     def recall(self, services: Collection[str], since_ms: int, until_ms: int) -> None:
         """Read what began near a period, and the storms that are on."""
         for row in self._ingest.begun(services, since_ms - self._window_ms, until_ms + self._window_ms):
-            if row["held"] not in ("known", "storm"):
-                self._begun.setdefault(row["service"], []).append(row["first_at_ms"])
-        storms = {row["id"]: row["service"] for row in self._ingest.storms(services)}
+            self._begun[row["id"]] = (row["service"], row["first_at_ms"], row["held"])
+        storms = [row["id"] for row in self._ingest.storms(services)]
         self._memory.complete(storms)
-        self._open = {service: self._memory.lives[name] for name, service in storms.items()}
+        self._open.update({name: self._memory.lives[name] for name in storms})
 
     def of(self, service: str, at_ms: int) -> Live | None:
-        """The storm a service is in at a time."""
-        live = self._open.get(service)
-        if live is None or abs(at_ms - live.first_at_ms) <= self._window_ms:
-            return live
-        minute = at_ms // BUCKET_MS * BUCKET_MS
-        if (service, minute) not in self._hot:
-            lately = 0 if live.new else self._ingest.bucketed(live.id, minute - self._window_ms)
-            self._hot[service, minute] = lately >= self._most
-        return live if self._hot[service, minute] else None
+        """The storm a service is in at a time; the last that began, when there are several."""
+        on = [live for live in self._open.values() if live.service == service and live.state is IncidentState.OPEN
+              and (abs(at_ms - live.first_at_ms) <= self._window_ms or self._rages(live, at_ms))]  # fmt: skip
+        return max(on, key=lambda live: (live.first_at_ms, live.id), default=None)
+
+    def _rages(self, live: Live, at_ms: int) -> bool:
+        since_ms = at_ms // BUCKET_MS * BUCKET_MS - self._window_ms
+        if (live.id, since_ms) not in self._stored:
+            self._stored[live.id, since_ms] = 0 if live.new else self._ingest.bucketed(live.id, since_ms)
+        now = sum(times for minute, times in live.buckets.items() if minute >= since_ms)
+        return self._stored[live.id, since_ms] + now >= self._most
 
     def full(self, service: str, at_ms: int) -> bool:
         """Whether so many incidents began in a service near a time that no more may."""
-        near = [at for at in self._begun.get(service, ()) if abs(at - at_ms) <= self._window_ms]
-        return len(near) >= self._most
+        near = [name for name, (_, begun_ms, _) in self._begun.items() if abs(begun_ms - at_ms) <= self._window_ms]
+        return sum(self._counts(name, service) for name in near) >= self._most
+
+    def _counts(self, name: str, service: str) -> bool:
+        """Whether an incident is, by now, one of a service that is not accounted for otherwise."""
+        at, _, held = self._begun[name]
+        if (live := self._memory.lives.get(name)) is not None:
+            at, held = live.service, live.held
+            if live.joined:
+                return False
+        return at == service and held not in ("known", "storm")
 
     def began(self, live: Live) -> None:
-        """One more incident."""
-        if live.held != "known":
-            self._begun.setdefault(live.service, []).append(live.first_at_ms)
+        """One more incident of a service."""
+        self._begun[live.id] = (live.service, live.first_at_ms, live.held)
 
     def raised(self, live: Live) -> None:
         """A storm begins."""
-        self._open[live.service] = live
+        self._open[live.id] = live
         self.raised_now.append(live)
 
 

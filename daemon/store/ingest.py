@@ -15,6 +15,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal_column,
     not_,
     select,
     text,
@@ -45,6 +46,7 @@ _FACET = [column for column in facets.c if column.name != "signal"]
 _NAMES: Any = bindparam("names", expanding=True)
 _BEGUN = incidents.c.first_at_ms.between(bindparam("since"), bindparam("until"))
 _newer = facets.alias("newer")
+# In the order they were told of: when one was first seen moves back when an older observation of it is heard late.
 
 # Statements are made once: to make one costs more than to run it.
 _KNOWN = select(seen.c.key, seen.c.incident).where(seen.c.key.in_(_NAMES))
@@ -57,7 +59,7 @@ _LATEST = (
         .where(
             _newer.c.fingerprint == facets.c.fingerprint,
             _newer.c.service == facets.c.service,
-            _newer.c.first_at_ms > facets.c.first_at_ms,
+            literal_column("newer.rowid > facets.rowid"),
         )
         .exists(),
     )
@@ -83,9 +85,9 @@ _STORMS = select(incidents.c.id, incidents.c.service).where(
 )
 _FIRING = select(firing).where(firing.c.instance.in_(_NAMES))
 _FIRING_OF = (
-    select(firing.c.service, firing.c.fingerprint, func.count().label("count"))
+    select(firing.c.incident, firing.c.service, firing.c.fingerprint, func.count().label("count"))
     .where(firing.c.incident.in_(_NAMES), firing.c.over_ms == 0)
-    .group_by(firing.c.service, firing.c.fingerprint)
+    .group_by(firing.c.incident, firing.c.service, firing.c.fingerprint)
 )
 _RELEASES = select(releases).where(releases.c.service.in_(_NAMES))
 _DEPLOYS = (
@@ -202,7 +204,7 @@ class Ingest:
         return self._all(_FIRING, instances)
 
     def firing_of(self, ids: Collection[str]) -> list[Row]:
-        """service, fingerprint, count of the instances that still fire in some incidents."""
+        """incident, service, fingerprint, count of the instances that still fire in some incidents."""
         return self._all(_FIRING_OF, ids)
 
     def releases_of(self, services: Collection[str]) -> list[Row]:
@@ -307,6 +309,7 @@ class Ingest:
     def merge(self, loser: str, winner: str) -> None:
         """Everything remembered of one incident becomes part of another; the first is dismissed, with a link."""
         with self._db.begin() as c:
+            self._merge_facets(loser, winner)
             for table in (facets, seen, firing):
                 c.execute(update(table).where(table.c.incident == loser).values(incident=winner))
             for table, key in ((buckets, "incident"), (ties, "incident")):
@@ -314,6 +317,20 @@ class Ingest:
                 self.add(table.name, [{**row, key: winner} for row in rows])
                 c.execute(delete(table).where(table.c[key] == loser))
             self.change(loser, {"state": IncidentState.DISMISSED.value, "joined": winner})
+
+    def _merge_facets(self, loser: str, winner: str) -> None:
+        """A kind that both incidents have is counted in the winner's from now on."""
+        other = facets.alias("other")
+        same = (other.c.service == facets.c.service) & (other.c.fingerprint == facets.c.fingerprint)
+        of_loser = select(other.c.count).where(other.c.incident == loser, same).scalar_subquery()
+        both = select(other.c.incident).where(same).correlate(facets)
+        with self._db.begin() as c:
+            c.execute(
+                update(facets)
+                .where(facets.c.incident == winner, both.where(other.c.incident == loser).exists())
+                .values(count=facets.c.count + of_loser)
+            )
+            c.execute(delete(facets).where(facets.c.incident == loser, both.where(other.c.incident == winner).exists()))
 
 
 _tables: dict[str, Table] = {t.name: t for t in (incidents, facets)}

@@ -4,6 +4,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -75,10 +76,60 @@ def test_replaying_any_suffix_changes_nothing(signals, data):
             signals = signals[size:]
 
 
-@QUICK
-@given(st.lists(heard, max_size=25), st.integers(1, 25))
-def test_batches_of_any_size_count_the_same(signals, size):
-    with fresh() as (one, _, single), fresh() as (other, _, batched):
+WINDOWS = {"correlate_s": [0, 5, 20, 300], "cool_down_s": [0, 5, 20, 300], "max_new_incidents": [2, 3, 100],
+           "storm_window_s": [10, 60], "flap_count": [2, 4], "flap_window_s": [20, 3600], "min_count": [1, 3],
+           "min_count_window_s": [0, 10]}  # fmt: skip
+"""Small ones too: what depends on where a batch ends does so where a window does."""
+STEPS_S = st.sampled_from([0, 0.001, 1, 5, 5.001, 20, 20.001, 60])
+
+
+@st.composite
+def talks(draw):
+    """Few streams that fire, end and fire again around the edges of the windows, mostly in the order of time."""
+    known = draw(st.lists(streams, min_size=1, max_size=4, unique=True))
+    at_s, signals = 0.0, []
+    for number in range(draw(st.integers(2, 14))):
+        at_s = draw(st.floats(0, 200)) if draw(st.integers(0, 9)) == 0 else at_s + draw(STEPS_S)
+        over, count = draw(st.sampled_from([False, False, True])), draw(st.integers(1, 3))
+        signals.append(signal(draw(st.sampled_from(known)), number, at_s, resolved=over, count=count))
+    return signals
+
+
+@settings(QUICK, max_examples=100)
+@given(st.one_of(st.lists(heard, max_size=25), talks()), st.integers(1, 25),
+       st.one_of(st.just({}), st.fixed_dictionaries({name: st.sampled_from(them) for name, them in WINDOWS.items()})))  # fmt: skip
+def test_batches_of_any_size_count_the_same(signals, size, values):
+    batches_count_the_same(signals, size, values)
+
+
+@pytest.mark.parametrize(
+    ("size", "values", "talk"),
+    [
+        (2, {}, [("shop-group-2", 76), ("web-group-2", 27), ("app-group-2", 32), ("-app-group-2", 142),
+                 ("shop-group-1", 134)]),
+        (2, {}, [("web-group-2", 190), ("-web-group-1", 69), ("shop-group-1", 69), ("-shop-group-1", 151),
+                 ("web-group-1", 200)]),
+        (2, {"cool_down_s": 5, "correlate_s": 5}, [("app-alert-1", 0), ("web-alert-1", 0), ("-app-alert-1", 7),
+                                                   ("app-alert-1", 51), ("app-alert-2", 51)]),
+        (2, {"cool_down_s": 0, "correlate_s": 50}, [("web-oom-1", 1), ("app-oom-1", 0), ("app-crash-2", 0),
+                                                    ("web-oom-1", 98), ("web-crash-1", 98)]),
+        (3, {"cool_down_s": 5, "correlate_s": 20}, [("web-trace-2", 110), ("app-trace-2", 110), ("app-trace-2", 132),
+                                                    ("app-trace-2", 59), ("app-trace-2", 106)]),
+        (2, {"cool_down_s": 0, "correlate_s": 0, "max_new_incidents": 2},
+         [("shop-group-2", 37), ("shop-group-1", 60), ("shop-oom-2", 7), ("shop-oom-2", 57)]),
+    ],
+)  # fmt: skip
+def test_batches_that_once_counted_otherwise(size, values, talk):
+    signals = []
+    for number, (name, at_s) in enumerate(talk):
+        service, kind, variant = name.lstrip("-").split("-")
+        over = name.startswith("-")
+        signals.append(signal((service, kind, int(variant)), number, at_s, resolved=over))
+    batches_count_the_same(signals, size, values)
+
+
+def batches_count_the_same(signals, size, values):
+    with fresh(**values) as (one, _, single), fresh(**values) as (other, _, batched):
         for given_signal in signals:
             single.take([given_signal])
         for start in range(0, len(signals), size):
