@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nightshift.daemon.model import Signal
 from nightshift.monitors.logs.followed import Followed
 from nightshift.monitors.logs.generations import Generations
-from nightshift.monitors.logs.identity import is_empty, open_regular
+from nightshift.monitors.logs.identity import is_short, open_regular
 from nightshift.monitors.logs.observe import Watches
 from nightshift.monitors.logs.places import Place
 from nightshift.monitors.logs.reading import Reading
@@ -49,7 +49,7 @@ class Files:
                 self._all.floor = max(self._all.floor, place.generation)
                 continue
             self._all.places[place.path] = place
-            if is_empty(marks[0].head):
+            if is_short(marks[0].head):
                 self._all.siblings.add(place)
             for mark in reversed(marks):
                 self._all.claims[mark.dev << 64 | mark.inode] = (place, mark)

@@ -20,7 +20,6 @@ from nightshift.monitors.logs.identity import (
     HEAD_BYTES,
     TICK_NS,
     Mark,
-    Past,
     begins,
     file_key,
     head_of,
@@ -117,7 +116,7 @@ class Generations:
         if tail is old.tail:
             old.tail, old.last_ns = None, tail.mtime_ns
         old.drop_older(tail)
-        old.remember(Past(inode=tail.inode, head=read_head(fd), size=ELSEWHERE))
+        old.found_elsewhere(tail.inode, read_head(fd))
         self._all.stir(old)
         self._all.entwine(old, place)
         tail.place, tail.path, tail.pinned, tail.ended = place, place.real, False, False
@@ -130,7 +129,7 @@ class Generations:
         """What is followed under a rotated name is not missed under the name it was rotated from."""
         for base in bases_of(place.path):
             if (other := self._all.places.get(base)) is not None:
-                other.remember(Past(inode=os.fstat(fd).st_ino, head=read_head(fd), size=ELSEWHERE))
+                other.found_elsewhere(os.fstat(fd).st_ino, read_head(fd))
                 self._all.entwine(other, place)
 
     def is_copy(self, path: str, fd: int) -> bool:
@@ -158,9 +157,8 @@ class Generations:
         if file_key(now) == file_key(found.status):
             return True
         if isinstance(tail, PackedTail):
-            return _is(tail.head, found)
-        rewritten = now.st_size < tail.seen or not same_head(fd, tail.head)
-        return same_content(found, fd) or (rewritten and _is(tail.head, found))
+            return head_of(found.head) == tail.head
+        return same_content(found, fd) or (_is_rewritten(tail) and _is(tail.head, found))
 
     # ------------------------------------------------------------ generations begin and end
 
@@ -200,6 +198,8 @@ class Generations:
             tail = self._found_again(tail)
         place.older = (*place.older, tail)
         self._all.busy[tail] = 0
+        if not rewritten and _is_rewritten(tail):
+            self.replaced(tail)
 
     def _found_again(self, tail: Tail) -> Tail:
         """A generation whose descriptor we had given up: under its new name, or packed."""
@@ -269,12 +269,27 @@ class Generations:
         """
         place = tail.place
         self.tell_bases(place, fd)
-        if tail is place.tail and (place in self._all.siblings or not self._all.watches.live):
+        if self._has_siblings(tail):
             place.tail, place.last_ns = None, tail.mtime_ns
             self._missed(place, fd)
             place.tail = tail
             self._all.stir(place)
         self._all.siblings.discard(place)
+
+    def copied_away(self, tail: Tail, fd: int) -> bool:
+        """Whether a file of which little was read was copied, emptied and filled anew, and begins as before: a copy
+        that goes on differently tells.
+        """
+        if not self._has_siblings(tail):
+            return False
+        place, mark = tail.place, tail.mark
+        found = find_copy(tail.path, mark, lambda one: self._another(place, mark, one) or same_content(one, fd))
+        if found is not None:
+            found.close()
+        return found is not None
+
+    def _has_siblings(self, tail: Tail) -> bool:
+        return tail is tail.place.tail and (tail.place in self._all.siblings or not self._all.watches.live)
 
     def replaced(self, tail: Tail) -> None:
         """The file was emptied or rewritten in place: the rest of what it held may be in a copy."""
@@ -350,6 +365,14 @@ class Generations:
 def _known_by(mark: Mark, found: Found) -> Mark:
     """While little of it was read, a file tells better how a generation begins."""
     return replace(mark, head=head_of(found.head)) if found.packed else mark
+
+
+def _is_rewritten(tail: Tail) -> bool:
+    """Whether the file behind a tail was emptied, and perhaps filled anew, since it was read."""
+    if tail.fd is None or isinstance(tail, PackedTail):
+        return False
+    now = os.fstat(tail.fd)
+    return tail.is_file(now) and (now.st_size < tail.seen or not same_head(tail.fd, tail.head))
 
 
 def _is(head: str, found: Found) -> bool:

@@ -113,6 +113,11 @@ def is_empty(head: str) -> bool:
     return head.startswith("0:")
 
 
+def is_short(head: str) -> bool:
+    """Whether the head was taken of a file so small that another may begin with all of it."""
+    return int(head.partition(":")[0]) < HEAD_BYTES
+
+
 def read_head(fd: int) -> str:
     """The head of an open file."""
     return head_of(os.pread(fd, HEAD_BYTES, 0))

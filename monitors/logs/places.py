@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from nightshift.monitors.logs.identity import Mark, Past, Saved, dump_marks, load_marks
+from nightshift.monitors.logs.identity import ELSEWHERE, Mark, Past, Saved, dump_marks, is_short, load_marks
 from nightshift.monitors.logs.tail import Tail
 
 if TYPE_CHECKING:
@@ -50,6 +50,13 @@ class Place:
     def remember(self, past: Past) -> None:
         """A generation is behind us."""
         self.past = (*self.past[-_PAST + 1 :], past)
+
+    def found_elsewhere(self, inode: int, head: str) -> None:
+        """A generation is read on under another path; what was told of it while it was shorter is forgotten."""
+        self.past = tuple(
+            one for one in self.past if (one.inode, one.size) != (inode, ELSEWHERE) or not is_short(one.head)
+        )
+        self.remember(Past(inode=inode, head=head, size=ELSEWHERE))
 
     def dump(self) -> str:
         """Its checkpoint."""

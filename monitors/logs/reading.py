@@ -10,7 +10,7 @@ from collections import OrderedDict
 from nightshift.monitors.logs.followed import Followed
 from nightshift.monitors.logs.generations import Generations
 from nightshift.monitors.logs.group import Grouper
-from nightshift.monitors.logs.identity import is_empty
+from nightshift.monitors.logs.identity import is_empty, is_short
 from nightshift.monitors.logs.origin import origin
 from nightshift.monitors.logs.places import Place
 from nightshift.monitors.logs.rotated import bases_of
@@ -76,20 +76,25 @@ class Reading:
         fd = self._all.descriptors.of(tail)
         if fd is None:
             return 0
-        if is_empty(tail.head) and os.fstat(fd).st_mtime_ns != tail.mtime_ns:
-            if self._is_copy(tail, fd):
-                return 0
-            self._generations.first_bytes(tail, fd)
+        if is_short(tail.head) and os.fstat(fd).st_mtime_ns != tail.mtime_ns:
+            if is_empty(tail.head):
+                if self._is_copy(tail, fd):
+                    return 0
+                self._generations.first_bytes(tail, fd)
+            elif self._generations.copied_away(tail, fd):
+                raise Replaced(tail.path)
         if tail.scanner is None:
             tail.scanner = self._scanner(tail)
         self._awake[tail] = None
         self._awake.move_to_end(tail)
         if not self._buffer:
             self._buffer = bytearray(self._settings.line_bytes + self._settings.read_bytes)
-        before = tail.mtime_ns
+        before, head = tail.mtime_ns, tail.head
         got = tail.read(fd, self._buffer, self._settings, self._all.clock.monotonic())
         if got or tail.mtime_ns != before:
             self._all.stir(tail.place)
+        if tail.head != head and not is_empty(head):
+            self._generations.tell_bases(tail.place, fd)
         return got
 
     def _is_copy(self, tail: Tail, fd: int) -> bool:

@@ -8,7 +8,17 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from nightshift.monitors.logs import packed
-from nightshift.monitors.logs.identity import ELSEWHERE, HEAD_BYTES, Mark, Past, begins, head_of, is_empty, open_regular
+from nightshift.monitors.logs.identity import (
+    ELSEWHERE,
+    HEAD_BYTES,
+    Mark,
+    Past,
+    begins,
+    head_of,
+    is_empty,
+    is_short,
+    open_regular,
+)
 
 _MAX_ENTRIES = 20_000
 _UNITS_NS = (1_000_000_000, 1_000_000, 1_000)
@@ -108,7 +118,7 @@ def find_missed(
     for one in _candidates(path, lambda entry: entry.inode() != inode and not followed(entry.path)):
         late = written_since(one, since_ns)
         known = head_of(one.head) == whole or copied(one)
-        packing = one.packed and any(begins(one.head, head_of(plain.head)) for plain in found)
+        packing = one.packed and any(not two.packed and two.head.startswith(one.head) for two in found)
         if not late or not one.head or known or packing or any(equals(one, gone) for gone in past):
             one.close()
         else:
@@ -134,7 +144,9 @@ def equals(found: Found, known: Past) -> bool:
     """Whether a file holds what we read to its end, and no more."""
     if is_empty(known.head) or not begins(found.head, known.head):
         return False
-    if known.size == ELSEWHERE or (found.status.st_ino == known.inode and not found.packed):
+    if known.size == ELSEWHERE:
+        return not is_short(known.head) or head_of(found.head) == known.head
+    if found.status.st_ino == known.inode and not found.packed:
         return True
     if found.packed:
         return packed.has_size(found.fd, known.size)

@@ -258,10 +258,39 @@ def test_no_schedule_loses_or_doubles_a_crash(steps, pattern):
         ("/app.log*", "copytruncate rename turn rename write copytruncate rename pack_later"),
         ("/app.log", "write look copytruncate write part part pack"),
         ("/app.log*", "rename_late turn part look copytruncate turn kill"),
+        ("/app.log", "part write write rename_late part write copytruncate part look copytruncate write"),
+        (
+            "/**/*.log",
+            "rename_late rename_late write rename_late write part rename part look copytruncate recreate rename_late",
+        ),
     ],
 )
 def test_schedules_that_once_lost_or_doubled_a_crash(pattern, steps):
     check(steps.split(), pattern, banner=False)
+
+
+@settings(max_examples=60, derandomize=True, **FREELY)
+@given(STEPS, PATTERNS)
+def test_no_schedule_loses_or_doubles_a_crash_when_every_file_begins_alike(steps, pattern):
+    check(steps, pattern, banner=True)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "steps"),
+    [
+        ("/app.log", "pack write pack kill"),
+        ("/app.log*", "rename_late kill rename write pack"),
+        ("/**/*.log", "part pack part pack pack part"),
+        ("/app.log", "copytruncate write copytruncate write"),
+        ("/app.log", "part restart recreate copytruncate kill part copytruncate part"),
+        ("/**/*.log", "copytruncate write copytruncate write"),
+        ("/app.log", "copytruncate part copytruncate write"),
+        ("/app.log", "copytruncate write copytruncate copytruncate"),
+        ("/app.log", "copytruncate part copytruncate part"),
+    ],
+)
+def test_schedules_that_once_lost_or_doubled_a_crash_when_every_file_begins_alike(pattern, steps):
+    check(steps.split(), pattern, banner=True)
 
 
 @pytest.mark.slow
