@@ -16,6 +16,8 @@ from nightshift.daemon.eyes import closed, receivers
 from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.missions.engine import Engine
+from nightshift.daemon.missions.policy import stopped
+from nightshift.daemon.missions.policy.explain import explain
 from nightshift.daemon.model import ENDS, Health, Mission, Signal, Stage
 from nightshift.daemon.ports import Forge, Receiver, Refused
 from nightshift.daemon.store.store import Store
@@ -94,6 +96,23 @@ class Control:
     def slack(self) -> SlackSettings | None:
         """Who may speak from Slack."""
         return self._config.runbooks.slack
+
+    def explain(self, name: str) -> Mapping[str, Any] | None:
+        """What policy says of a mission now."""
+        config, clock = self._config, SystemClock()
+        return explain(self._store, clock, config.policy, config.services_model(), config.budget.mission_s, name)
+
+    def stop(self, actor: str, reason: str) -> None:
+        """Throw the kill switch."""
+        self._store.switches.throw(actor, reason, SystemClock().now_ms())
+
+    def go(self, actor: str, reason: str) -> None:
+        """Release the kill switch."""
+        self._store.switches.release(actor, reason, SystemClock().now_ms())
+
+    def stopped(self) -> str:
+        """Why there may be no effect now."""
+        return stopped(self._store, self._config.policy)
 
     @cached_property
     def receivers(self) -> Mapping[str, Receiver]:

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "reject": "Reject what a mission proposes; it ends.",
     "pause": "Hold a mission before its next step.",
     "resume": "Let a paused mission go on.",
+    "policy": "Explain what a mission may do alone; stop every effect.",
     "runbook": "List, show, check and run runbooks.",
     "schema": "Print the configuration's JSON schema.",
     "demo": "Watch three incidents on a real small service, start to end.",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, DirectoryPath, Field
 
+from nightshift.daemon.missions.policy.levels import Autonomy, lowest
 from nightshift.daemon.model import Service
 
 
@@ -24,8 +25,6 @@ Argv = Annotated[tuple[str, ...], BeforeValidator(_argv, json_schema_input_type=
 """A program and its arguments: a list, or one line that is split as a shell would (and run without a shell)."""
 
 RemoteRepo = Annotated[str, Field(pattern=r"^(https|ssh|http|file)://")]
-
-Autonomy = Literal["observe", "propose", "merge"]
 
 
 class ServiceSettings(BaseModel):
@@ -60,11 +59,15 @@ class ServiceSettings(BaseModel):
     and NIGHTSHIFT_URL."""
     watch_window_s: Annotated[float, Field(gt=0)] = 60.0
     """How long a deploy is watched before it counts as recovered, in seconds."""
+    canary_s: Annotated[float, Field(ge=0)] = 0.0
+    """Where the target has several replicas, deploy to one first and go on only when it stayed well for so many
+    seconds; 0: no canary."""
     watch_interval_s: Annotated[float, Field(gt=0)] = 5.0
     """Seconds between two reads of that watch."""
     autonomy: Autonomy = "propose"
     """How far Nightshift goes alone: `observe` (diagnose and report), `propose` (open a pull request and wait for a
-    person), `merge` (merge and deploy what it proved)."""
+    person), `earned` (as `propose`, until the track record allows `merge`), `merge` (merge and deploy what it proved;
+    lost on a revert)."""
     depends_on: tuple[str, ...] = ()
     """The services it needs: its alerts join the incident of one of them that broke first."""
     runbook: str = ""
@@ -74,11 +77,10 @@ class ServiceSettings(BaseModel):
 
     def model(self, cap: Autonomy = "merge") -> Service:
         """The noun the rest of the house works with; its autonomy is never above `cap`."""
-        levels: tuple[Autonomy, ...] = get_args(Autonomy)
-        autonomy = min(self.autonomy, cap, key=levels.index)
+        autonomy = lowest(self.autonomy, cap)
         return Service(
             name=self.name, repo=str(self.repo), branch=self.branch, check=self.check, image=self.image,
             python=str(self.python or ""), deploy=self.deploy, deploy_timeout_s=self.deploy_timeout_s, url=self.url,
             probe=self.probe, watch_window_s=self.watch_window_s, watch_interval_s=self.watch_interval_s,
-            autonomy=autonomy, runbook=self.runbook, forge=self.forge,
+            autonomy=autonomy, runbook=self.runbook, forge=self.forge, canary_s=self.canary_s,
         )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, DirectoryPath, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from nightshift.daemon.config.services import Argv, Autonomy, ServiceSettings
+from nightshift.daemon.config.services import Argv, ServiceSettings
 from nightshift.daemon.forges.gitea import Settings as Gitea
 from nightshift.daemon.forges.github import Settings as GitHub
 from nightshift.daemon.forges.gitlab import Settings as GitLab
@@ -18,6 +18,7 @@ from nightshift.daemon.kit.addresses import repository_of
 from nightshift.daemon.kit.nearest import nearest
 from nightshift.daemon.missions import policy
 from nightshift.daemon.missions.budget import Budget
+from nightshift.daemon.missions.policy.levels import Autonomy
 from nightshift.daemon.model import Service
 from nightshift.daemon.reports.file import Settings as ReportFile
 from nightshift.daemon.reports.schedule import trigger
@@ -245,7 +246,7 @@ class Config(BaseSettings):
     fixers: FixersSettings = FixersSettings()
     reports: ReportsSettings = ReportsSettings()
     runbooks: RunbooksSettings = RunbooksSettings()
-    policy: PolicySettings = PolicySettings()
+    policy: Annotated[PolicySettings, Field(validate_default=True)] = PolicySettings()
     budget: Budget = Budget()
     intake: Intake = Intake()
     monitors: MonitorsSettings = MonitorsSettings()
@@ -263,6 +264,13 @@ class Config(BaseSettings):
         if twice:
             raise ValueError(f"two services are called '{twice[0]}'")
         return value
+
+    @field_validator("policy")
+    @classmethod
+    def _stop_file(cls, value: PolicySettings, info: ValidationInfo) -> PolicySettings:
+        """The kill switch's file has a place even where none is named."""
+        place = value.stop_file or info.data.get("state_dir", Path(".nightshift")) / "STOP"
+        return value.model_copy(update={"stop_file": place})
 
     @field_validator("forges")
     @classmethod

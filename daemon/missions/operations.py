@@ -89,9 +89,12 @@ class Operations:
     def forbidden(self, run: BookRun, service: str) -> str:
         """Why a run may have no effect at all now; '' when it may. People's runs stop at the caps over everything,
         not at a service's own."""
+        if reason := policy.stopped(self.store, self._settings):
+            return reason
         known = self._services.get(service)
         autonomy = self._cap if run.person or known is None else known.autonomy
-        return policy.forbidden(Service(name=service, repo="", autonomy=autonomy), self._settings)
+        stopped = policy.stopped(self.store, self._settings)
+        return stopped or policy.forbidden(Service(name=service, repo="", autonomy=autonomy), self._settings)
 
     def cooling(self, run: BookRun, now_ms: int) -> str:
         """Why its book should be left alone now; '' when nothing speaks against it."""

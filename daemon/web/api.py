@@ -67,6 +67,22 @@ class Api(Protocol):
         """Who may speak from Slack; None: nobody."""
         ...
 
+    def explain(self, name: str) -> Mapping[str, Any] | None:
+        """What policy says of a mission now, rule by rule, as plain JSON; None when there is no such mission."""
+        ...
+
+    def stop(self, actor: str, reason: str) -> None:
+        """Stop every effect; durable on return."""
+        ...
+
+    def go(self, actor: str, reason: str) -> None:
+        """Let effects happen again."""
+        ...
+
+    def stopped(self) -> str:
+        """Why there may be no effect now; '' when there may."""
+        ...
+
     @property
     def receivers(self) -> Mapping[str, Receiver]:
         """Sources that may call, by name."""

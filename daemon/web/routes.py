@@ -85,6 +85,7 @@ def router(api: Api) -> APIRouter:
     _reads(routes, api)
     _verbs(routes, api)
     _runbooks(routes, api)
+    _policy(routes, api)
     return routes
 
 
@@ -195,3 +196,34 @@ def _runbooks(routes: APIRouter, api: Api) -> None:
         """How far a run is."""
         found = api.runbook_run(run)
         return _found(masked(dict(found)) if found is not None else None, "run", run)
+
+
+def _policy(routes: APIRouter, api: Api) -> None:
+    @routes.get("/api/missions/{name}/policy")
+    def explain(name: str) -> Json:
+        """Each rule of policy with its answer, as it would be decided now."""
+        mission = api.store.missions.get(name)
+        found = api.explain(mission.id) if mission else None
+        return _found(masked(dict(found)) if found else None, "mission", name)
+
+    @routes.get("/api/stop")
+    def stopped() -> Json:
+        """Whether every effect is stopped, and why."""
+        why = api.stopped()
+        return {"stopped": bool(why), "reason": masked(why)}
+
+    @routes.post("/api/stop")
+    def stop(request: Request, say: Annotated[Say | None, Body()] = None) -> Json:
+        """Stop every effect: nothing is pushed, merged, deployed or run until it is let go on."""
+        require_token(api, request)
+        said = say or Say()
+        api.stop(said.actor, said.reason)
+        return stopped()
+
+    @routes.delete("/api/stop")
+    def go(request: Request, say: Annotated[Say | None, Body()] = None) -> Json:
+        """Let effects happen again; still `stopped` when a file or the configuration says so."""
+        require_token(api, request)
+        said = say or Say()
+        api.go(said.actor, said.reason)
+        return stopped()

@@ -81,6 +81,24 @@ class FakeApi:
         """What was written down, of a book."""
         return [{"id": run, **made} for run, made in self.runs.items() if book in ("", made["book"])][:limit]
 
+    def explain(self, name: str) -> Mapping[str, Any] | None:
+        """One rule, for missions in `running`."""
+        rule = {"rule": "autonomy", "limit": "propose", "allowed": False, "reason": "autonomy of shop is propose"}
+        return {"mission": name, "decision": "propose", "rules": [rule]} if name in self.running else None
+
+    def stop(self, actor: str, reason: str) -> None:
+        """In the real store."""
+        self.store.switches.throw(actor, reason, 1)
+
+    def go(self, actor: str, reason: str) -> None:
+        """In the real store."""
+        self.store.switches.release(actor, reason, 2)
+
+    def stopped(self) -> str:
+        """What the store says."""
+        thrown = self.store.switches.thrown()
+        return f"stopped by {thrown.actor}: {thrown.reason}" if thrown else ""
+
     def hear(self, events: Sequence[ForgeEvent]) -> None:
         """Written down in `heard`, or raises `trouble`."""
         if self.trouble is not None:

@@ -11,6 +11,7 @@ from nightshift.daemon.missions.policy import times
 from nightshift.daemon.missions.policy.decision import Case, Decision, Rule
 from nightshift.daemon.missions.policy.levels import lowest
 from nightshift.daemon.missions.policy.settings import Freeze, Grant, Limit, Settings
+from nightshift.daemon.missions.policy.switch import by_settings
 from nightshift.daemon.missions.policy.trust import earned, lost
 from nightshift.daemon.model import Patch, Service
 
@@ -22,6 +23,8 @@ _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 
 def forbidden(service: Service, settings: Settings) -> str:
     """Why the configuration lets nothing at all be done outside the daemon for a service; '' when something may."""
+    if why := by_settings(settings):
+        return why
     if settings.dry_run:
         return "dry run"
     if service.autonomy not in ("propose", "earned", "merge"):

@@ -11,12 +11,13 @@ from nightshift.daemon.store.store import Store
 
 def stopped(store: Store, settings: Settings) -> str:
     """Why there may be no effect now; '' when there may."""
+    return by_settings(settings) or _by_word(store)
+
+
+def by_settings(settings: Settings) -> str:
+    """The same without the store's word: the configuration's line, and its file."""
     if settings.stop:
         return "stopped by the configuration (policy.stop)"
-    return _by_file(settings) or _by_word(store)
-
-
-def _by_file(settings: Settings) -> str:
     if settings.stop_file is None:
         return ""
     try:
