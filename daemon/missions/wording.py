@@ -7,7 +7,7 @@ from typing import Any
 
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.kit.redact import redact
-from nightshift.daemon.model import Case, ChangeRequest, Event, Incident, Mission, Outcome, Stage, Verdict
+from nightshift.daemon.model import Case, ChangeRequest, Event, Incident, Mission, Outcome, Patch, Stage, Verdict
 from nightshift.daemon.ports import Notice
 
 _LINES = 60
@@ -22,7 +22,7 @@ def pull_request(incident: Incident, verdict: Verdict, case: Case, key: str) -> 
     body = f"""{redact(patch.rationale)}
 
 **What broke.** {redact(incident.title)} in {incident.service}, seen {incident.count} time(s).
-
+{_evidence(case)}
 **Red before.** {red.kind if red else "nothing"}: `{red.command if red else ""}` {failing}
 
 **Green after.**
@@ -30,6 +30,8 @@ def pull_request(incident: Incident, verdict: Verdict, case: Case, key: str) -> 
 | gate | judgement | why |
 | --- | --- | --- |
 {gates}
+
+**Blast radius.** {_blast(patch)}
 
 **Judged on** `{case.base}`. **Mission** `{case.id}`, incident `{incident.id}`.
 
@@ -51,7 +53,7 @@ def waiting(mission: Mission, incident: Incident, change: ChangeRequest, reason:
         f" {redact(reason)}."
         f" Approve: nightshift approve {mission.id} · reject: nightshift reject {mission.id}"
     )
-    key = f"{mission.id}:waiting:{change.key}"
+    key = f"{mission.id}:waiting:{change.key}" + (f"-r{change.round}" if change.round else "")
     data = {"mission": mission.id, "incident": incident.id, "url": change.url}
     return Notice(key=key, title="A patch waits for you", text=text, severity="warning", data=data)
 
@@ -112,6 +114,25 @@ def _short(diff: object) -> str:
     """A diff for reading; all of it is in the notice's data and in the journal."""
     lines = redact(str(diff)).splitlines()
     return "\n".join([*lines[:_LINES], *([f"… {len(lines) - _LINES} more lines"] if len(lines) > _LINES else [])])
+
+
+def _evidence(case: Case) -> str:
+    """Where it broke, innermost frame last, and what was logged."""
+    frames = case.diagnosis.frames[-5:]
+    where = "\n".join(f"- `{redact(f.path)}:{f.line}` in `{redact(f.function)}`" for f in frames)
+    sample = redact(case.diagnosis.sample).replace("```", "~~~")[-1500:].strip()
+    shown = f"\n\n```\n{sample}\n```" if sample else ""
+    return f"\n**Evidence.**\n\n{where}{shown}\n" if where or shown else ""
+
+
+def _blast(patch: Patch) -> str:
+    """What the change touches: files, and lines added and removed."""
+    lines = patch.diff.splitlines()
+    added = sum(line.startswith("+") and not line.startswith("+++ ") for line in lines)
+    removed = sum(line.startswith("-") and not line.startswith("--- ") for line in lines)
+    files = ", ".join(f"`{redact(name)}`" for name in patch.files[:10]) or "no file"
+    more = f" and {len(patch.files) - 10} more" if len(patch.files) > 10 else ""
+    return f"{len(patch.files)} file(s), +{added} −{removed} lines: {files}{more}."
 
 
 def _headline(fixer: str, kind: str) -> str:
