@@ -19,7 +19,7 @@ class Repositories(Protocol):
     """The services' repositories, as `git.revert` needs them."""
 
     def revert(self, service: str, commit: str, *, key: str, merge: bool) -> Mapping[str, str]:
-        """Propose (and with `merge`, if policy allows it, merge) the undoing of a commit, once under `key`. Returns
+        """Propose (and with `merge`, which a person asked for, if policy allows it, merge) the undoing of a commit, once under `key`. Returns
         url, branch, head and merged ('' while it waits). Raises Refused, EnvironmentBroke."""
         ...
 

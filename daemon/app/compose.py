@@ -61,7 +61,7 @@ def parts(
         reproducer=made[0],
         tester=made[1],
         fixers=made[2],
-        operations=_operations(config, store, shelf, forge, *made),
+        operations=_operations(config, store, clock, shelf, forge, *made),
         deployer=RunbookDeployer(shelf, command),
         watcher=make_watcher(lambda incident, at_ms: store.incidents.occurrences_since(incident.id, at_ms), clock),
         channels=tuple(channels),
@@ -80,11 +80,11 @@ def intake(
 
 
 def _operations(
-    config: Config, store: Store, shelf: Bookshelf, forge: Forge, reproducer: Reproducer, tester: Tester,
+    config: Config, store: Store, clock: Clock, shelf: Bookshelf, forge: Forge, reproducer: Reproducer, tester: Tester,
     fixers: Sequence[Fixer],
 ) -> Operations:  # fmt: skip
     services = config.services_model()
-    repositories = LentRepositories(forge, services, config.policy)
+    repositories = LentRepositories(store, forge, services, config.policy, clock)
     mender = LentFixers(store, forge, services, config.policy, reproducer, tester, fixers, config.budget)
     return Operations(
         store, shelf.books, shelf.context(repositories, mender), services, config.policy, cap=config.policy.autonomy,

@@ -7,11 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.kit.git import BareRepo, GitError
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.missions import mending, policy, wording
 from nightshift.daemon.missions.budget import Budget as Limits
+from nightshift.daemon.missions.policy.facts import facts
 from nightshift.daemon.model import Case, ChangeDraft, ChangeRequest, ChangeState, Incident, Service, Verdict
 from nightshift.daemon.ports import Budget, EnvironmentBroke, Fixer, Forge, Refused, Reproducer, StaleBase, Tester
 from nightshift.daemon.store.store import Store
@@ -22,28 +24,34 @@ log = logging.getLogger(__name__)
 class LentRepositories:
     """`Repositories` over a forge. What policy forbids for a service is not even proposed."""
 
-    def __init__(self, forge: Forge, services: Mapping[str, Service], settings: policy.Settings) -> None:
-        self._forge, self._services, self._settings = forge, services, settings
+    def __init__(
+        self, store: Store, forge: Forge, services: Mapping[str, Service], settings: policy.Settings, clock: Clock
+    ) -> None:
+        self._store, self._forge, self._services, self._settings = store, forge, services, settings
+        self._clock = clock
 
     def revert(self, service: str, commit: str, *, key: str, merge: bool) -> Mapping[str, str]:
         """See the protocol."""
-        owner, name = allowed(service, self._services, self._settings), stable_id("revert", key)
+        owner, name = self._owner(service), stable_id("revert", key)
         found = self._forge.find(owner, name) or self._forge.propose(owner, self._draft(owner, commit, name))
         if found.state is ChangeState.CLOSED:
             raise Refused(f"the change request {found.branch} was closed")
-        if merge and not found.merged and owner.autonomy == "merge":
+        if merge and not found.merged and self._may_merge(owner, key):
             found = self._merged(owner, found)
         return {"url": found.url, "branch": found.branch, "head": found.head, "merged": found.merged}
 
     def take_back(self, service: str, *, key: str) -> str:
         """See the protocol."""
-        owner, name = allowed(service, self._services, self._settings), stable_id("revert", key)
+        owner, name = self._owner(service), stable_id("revert", key)
         found = self._forge.find(owner, name)
         if found is None:
             return "nothing was proposed"
         if found.merged:
             raise Refused(f"{found.branch} is merged as {found.merged[:12]}; revert that commit")
         return f"{self._forge.close(owner, name, 'the runbook was rolled back').branch} is closed"
+
+    def _owner(self, service: str) -> Service:
+        return allowed(service, self._services, self._settings, self._store)
 
     def _draft(self, owner: Service, commit: str, key: str) -> ChangeDraft:
         repo, head = BareRepo(self._forge.sync(owner)), self._forge.head(owner)
@@ -61,6 +69,19 @@ class LentRepositories:
         body = f"Undoes `{full}`.\n\nProposed by a runbook; nothing was proved in a sandbox.\n"
         return ChangeDraft(key=key, base=head, diff=diff, title=f"Revert: {subject}"[:120], body=body,
                            target=owner.branch, labels=("nightshift", "runbook"))  # fmt: skip
+
+    def _may_merge(self, owner: Service, key: str) -> bool:
+        """Whether policy lets a person's merge happen now: as for a mission that a person approved."""
+        mission = self._store.missions.get(key.partition("/")[0])
+        if mission is None:
+            return False
+        case = facts(
+            self._store, self._clock, self._settings, owner, mission=mission, patch=None, reproduction=None,
+            incident=self._store.incidents.get(mission.incident), budget_s=float("inf"),
+        )  # fmt: skip
+        decision = policy.decide(case, self._settings)
+        log.info("%s: merging a revert in %s: %s: %s", mission.id, owner.name, decision.action, decision.reason)
+        return decision.action in ("propose", "merge")
 
     def _merged(self, owner: Service, found: ChangeRequest) -> ChangeRequest:
         try:
@@ -82,7 +103,8 @@ class LentFixers:
 
     def mend(self, run: str, *, service: str, fixer: str, key: str) -> Mapping[str, str]:
         """See the protocol."""
-        owner, name = allowed(service, self._services, self._settings), stable_id("mend", key)
+        owner = allowed(service, self._services, self._settings, self._store)
+        name = stable_id("mend", key)
         if found := self._forge.find(owner, name):
             return {"outcome": "proposed", "url": found.url, "reason": found.title}
         incident = self._incident(run)
@@ -128,11 +150,11 @@ class LentFixers:
         return {"outcome": "proposed", "url": made.url, "reason": made.title}
 
 
-def allowed(service: str, services: Mapping[str, Service], settings: policy.Settings) -> Service:
+def allowed(service: str, services: Mapping[str, Service], settings: policy.Settings, store: Store) -> Service:
     """The service, if the configuration knows it and lets anything happen to it; raises Refused."""
     if service not in services:
         raise Refused(f"there is no service '{service}' in the configuration")
-    if reason := policy.forbidden(services[service], settings):
+    if reason := policy.stopped(store, settings) or policy.forbidden(services[service], settings):
         raise Refused(reason)
     return services[service]
 

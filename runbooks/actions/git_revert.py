@@ -21,7 +21,8 @@ class Arguments(BaseModel):
     commit: str = Field(pattern=r"^[0-9a-f]{7,40}$")
     """The commit to undo; it must be part of the branch that is deployed."""
     merge: bool = False
-    """Merge it at once where the service's autonomy is `merge`; else it waits for a person."""
+    """Merge it at once when a person started or approved the run, and policy lets it; else it waits for a person:
+    nothing proves that undoing a commit is right."""
 
 
 class GitRevert(Action):
@@ -35,7 +36,7 @@ class GitRevert(Action):
     def describe(self, arguments: Arguments, context: Context) -> str:
         """See Action."""
         del context
-        how = "and merge it where policy allows" if arguments.merge else "for a person to merge"
+        how = "and merge it if a person asked for this run" if arguments.merge else "for a person to merge"
         return f"propose the undoing of {arguments.commit[:12]} in {arguments.service}, {how}"
 
     def run(
@@ -43,7 +44,8 @@ class GitRevert(Action):
     ) -> Output:
         """Gives `url`, `branch`, `head` and `merged` ('' while it waits)."""
         del evidence, repeated, timeout_s
-        made = _repositories(context).revert(arguments.service, arguments.commit, key=key, merge=arguments.merge)
+        merge = arguments.merge and bool(context.person)
+        made = _repositories(context).revert(arguments.service, arguments.commit, key=key, merge=merge)
         state = f"merged as {made['merged'][:12]}" if made.get("merged") else f"proposed on {made.get('branch', '')}"
         return Output(text=f"the undoing of {arguments.commit[:12]} is {state}", values=dict(made))
 
