@@ -1,6 +1,7 @@
-"""`nightshift heal` on seventy bugs written apart from the fixers: what it proposes, and whether that is right.
+"""`nightshift heal` on bugs written apart from the fixers: what it proposes, and whether that is right.
 
-python benchmarks/suite.py [--only NAME] [--jobs N] [--variant full|docstring] [--json FILE] [--self-check]
+python benchmarks/suite.py [--set suite|heldout] [--only REGEX] [--jobs N] [--variant full|docstring] [--json FILE]
+                           [--self-check]
 """
 
 from __future__ import annotations
@@ -86,13 +87,14 @@ def _self_check(some: list[Case]) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="bugs whose names contain this")
+    parser.add_argument("--only", default="", help="bugs whose names match this")
+    parser.add_argument("--set", default="suite", help="the folder of benchmarks/ whose bugs are healed")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--variant", choices=("full", "docstring"), default="full")
     parser.add_argument("--json", type=Path, help="keep every row, patches included")
     parser.add_argument("--self-check", action="store_true", help="only check the bugs themselves")
     options = parser.parse_args()
-    some = cases(options.variant, options.only)
+    some = cases(options.variant, options.only, options.set)
     if options.self_check:
         return _self_check(some)
     rows = []
@@ -103,7 +105,7 @@ def main() -> int:
             print(f"{row['name']:24} {said:10} {row['seconds']:6.1f} s", file=sys.stderr, flush=True)
             if options.json:
                 options.json.write_text(json.dumps(rows, indent=1))
-    Console().print(table(rows, f"nightshift heal, {options.variant} tests"))
+    Console().print(table(rows, f"nightshift heal, {options.set}, {options.variant} tests"))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The bugs of benchmarks/suite/bugs: one text file per bug, so that seventy programs stay readable side by side.
+"""The bugs of benchmarks/SET/bugs: one text file per bug, so that seventy programs stay readable side by side.
 
 A file starts with `kind: …`; sections follow, each under a line `-- title`: `program` and `tests` (or, for a package,
 one `file PATH` per file), `visible docstring` where the examples of the docstring don't show the bug, `fix` (lines
@@ -16,8 +16,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "suite" / "bugs"
+SETS = Path(__file__).parent
 HELD_OUT_S = 60
+DEFINED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 RAISES = """
 def raises(error, function, *arguments):
     try:
@@ -47,9 +48,10 @@ class Case:
         return {**self.files, found[0]: self.files[found[0]].replace(self.old, self.new)}
 
 
-def cases(variant: str, only: str = "") -> list[Case]:
+def cases(variant: str, only: str = "", bug_set: str = "suite") -> list[Case]:
     """All bugs, in the order of their names; `docstring` leaves packages out and tests only docstring examples."""
-    found = [_case(path, variant) for path in sorted(FOLDER.glob("*.bug")) if only in path.stem]
+    paths = sorted((SETS / bug_set / "bugs").glob("*.bug"))
+    found = [_case(path, variant) for path in paths if re.search(only, path.stem)]
     return [case for case in found if variant == "full" or not case.name.startswith("pkg_")]
 
 
@@ -64,7 +66,7 @@ def _case(path: Path, variant: str) -> Case:
         program, tests = sections["program"], sections["tests"]
         if variant == "docstring":
             tests = sections.get("visible docstring") or _examples(program)
-        names = ", ".join(n.name for n in ast.parse(program).body if isinstance(n, ast.FunctionDef | ast.ClassDef))
+        names = ", ".join(n.name for n in ast.parse(program).body if isinstance(n, DEFINED))
         use = f"from {path.stem} import {names}\n"
         files = {f"{path.stem}.py": program, f"test_{path.stem}.py": use + "\n" + tests}
         held_out = use + held_out
