@@ -188,8 +188,8 @@ def test_pushed_to_without_a_word_is_taken_over_as_well(
 
 def test_redirected_it_is_done_again_otherwise(set_up: Callable[..., Scenario], hub: Hub) -> None:
     made = set_up(autonomy="propose")
-    durable = run(made, say("redirect", "authorise", "without revert, please"), say("approve"))
-    assert made.stage() == Stage.HEALED and durable.names.count("gather") == 2
+    durable = run(made, say("redirect", "authorise", "without revert, please"), say("approve", "authorise"))
+    assert made.stage() == Stage.HEALED and durable.names.count("gather") == 2, made.reasons()
     assert "redirected by ada: without revert, please" in made.reasons()
     assert len(hub.repo(NAME).pulls) == 1
 
