@@ -318,10 +318,10 @@ class Generations:
         if self._all.by_file.get(tail.file) is not tail or not os.fstat(fd).st_size:
             os.close(fd)
             return
-        current, place.tail = place.tail, None
+        current, last_ns, place.tail = place.tail, place.last_ns, None
         self._begin(place, fd)
         self.retire(place)
-        place.tail = current
+        place.tail, place.last_ns = current, last_ns
 
     # ------------------------------------------------------------ after a restart
 

@@ -263,6 +263,7 @@ def test_no_schedule_loses_or_doubles_a_crash(steps, pattern):
             "/**/*.log",
             "rename_late rename_late write rename_late write part rename part look copytruncate recreate rename_late",
         ),
+        ("/**/*.log", "write look truncate part copytruncate rename_late"),
     ],
 )
 def test_schedules_that_once_lost_or_doubled_a_crash(pattern, steps):
