@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def serve(config: Config) -> int:
     """Run the daemon in the foreground until SIGTERM or SIGINT; returns the exit status."""
-    from nightshift.daemon.app.ending import until_told
+    from nightshift.daemon.kit.ending import until_told
 
     over = until_told()
     from nightshift.daemon.app.serve import serve as run  # a second of imports, during which signals count already

@@ -15,7 +15,6 @@ from nightshift.daemon.app.books import Bookshelf
 from nightshift.daemon.app.channels import notifiers
 from nightshift.daemon.app.control import Control
 from nightshift.daemon.app.dispatch import Dispatcher
-from nightshift.daemon.app.ending import busy, leave, until_told
 from nightshift.daemon.app.lock import sole_owner
 from nightshift.daemon.app.logs import configure
 from nightshift.daemon.app.outbox import Outbox
@@ -25,6 +24,7 @@ from nightshift.daemon.config import Config
 from nightshift.daemon.eyes import monitors
 from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.kit.clock import SystemClock
+from nightshift.daemon.kit.ending import busy, leave, until_told
 from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.missions.engine import Engine
 from nightshift.daemon.missions.parts import Parts

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from nightshift.daemon.kit.clock import Clock, SystemClock
+from nightshift.daemon.kit.ending import until_told
 from nightshift.daemon.kit.redact import redact, register_secret
 from nightshift.daemon.ports import EnvironmentBroke, Monitor
 from nightshift.daemon.sensor.forward import Forwarder
@@ -106,7 +106,7 @@ class _Masked(logging.Formatter):
 
 def run(plan: Plan, stop: threading.Event | None = None) -> int:
     """Until SIGTERM or SIGINT; 0 after an orderly end, 3 when the spool can't be used. What is spooled stays."""
-    stop = stop or _until_told()
+    stop = stop or until_told()
     register_secret(plan.target.token)
     clock = SystemClock()
     try:
@@ -151,13 +151,6 @@ def readable(status: Mapping[str, int], clock: Clock) -> dict[str, str]:
         else:
             told[name] = f"{value:,}"
     return told
-
-
-def _until_told() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 if __name__ == "__main__":

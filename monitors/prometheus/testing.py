@@ -119,34 +119,53 @@ def scenes(seed: int = 7) -> list[Scene]:
     rng = Random(seed)
     noise = [rng.gauss(0, 1) for _ in range(20_000)]
 
-    def day(ago_s: float) -> float:
-        """Its peak at the end."""
-        return 12 + 10 * math.cos(2 * math.pi * ago_s / (24 * HOUR_S))
-
     def at(ago_s: float) -> float:
         return noise[int(ago_s // STEP_S) % len(noise)]
 
-    def now(ago_s: float) -> bool:
-        return ago_s < 360
+    return [*_errors(), *_slowness(at), *_leaks(at), *_saturation(at), *_absences(), *_unusual(at)]
 
+
+def _now(ago_s: float) -> bool:
+    return ago_s < 360
+
+
+def _day(ago_s: float) -> float:
+    """Its peak at the end."""
+    return 12 + 10 * math.cos(2 * math.pi * ago_s / (24 * HOUR_S))
+
+
+def _errors() -> list[Scene]:
+    """A service that fails more than it did."""
     return [
-        requests("step", True, lambda _: 5.0, lambda ago_s: 0.09 if now(ago_s) else 0.004),
-        replace(requests("step-between-queries", True, lambda _: 5.0, lambda ago_s: 0.09 if now(ago_s) else 0.004),
+        requests("step", True, lambda _: 5.0, lambda ago_s: 0.09 if _now(ago_s) else 0.004),
+        replace(requests("step-between-queries", True, lambda _: 5.0, lambda ago_s: 0.09 if _now(ago_s) else 0.004),
                 late_s=23.0),
-        requests("dead", True, lambda _: 5.0, lambda ago_s: 1.0 if now(ago_s) else 0.0),
-        requests("worse", True, lambda _: 20.0, lambda ago_s: 0.12 if now(ago_s) else 0.03),
+        requests("dead", True, lambda _: 5.0, lambda ago_s: 1.0 if _now(ago_s) else 0.0),
+        requests("worse", True, lambda _: 20.0, lambda ago_s: 0.12 if _now(ago_s) else 0.03),
         requests("steady-errors", False, lambda _: 5.0, lambda _: 0.03),
         requests("bursts", False, lambda _: 5.0, lambda ago_s: 0.08 if ago_s % 1800 < 330 else 0.002),
-        requests("few", False, lambda _: 0.02, lambda ago_s: 0.3 if now(ago_s) else 0.0),
-        requests("half-the-traffic", False, lambda ago_s: 2.5 if now(ago_s) else 5.0, lambda _: 0.01),
-        requests("deploy-with-more-traffic", False, lambda ago_s: 15.0 if now(ago_s) else 5.0, lambda _: 0.01),
+        requests("few", False, lambda _: 0.02, lambda ago_s: 0.3 if _now(ago_s) else 0.0),
+        requests("half-the-traffic", False, lambda ago_s: 2.5 if _now(ago_s) else 5.0, lambda _: 0.01),
+        requests("deploy-with-more-traffic", False, lambda ago_s: 15.0 if _now(ago_s) else 5.0, lambda _: 0.01),
         requests("no-errors", False, lambda _: 5.0, lambda _: 0.0),
+    ]  # fmt: skip
+
+
+def _slowness(at: Callable[[float], float]) -> list[Scene]:
+    """One that answers later."""
+    return [
         latency("slower", True, lambda ago_s: 0.5 if ago_s < 660 else 0.04),
         latency("same", False, lambda _: 0.04),
         latency("always-slow", False, lambda ago_s: 0.6 + 0.05 * at(ago_s)),
         latency("noisy", False, lambda ago_s: min(0.9, max(0.0, 0.06 + 0.02 * at(ago_s)))),
         latency("slightly-slower-since-deploy", False, lambda ago_s: 0.09 if ago_s < 660 else 0.07),
         latency("few-and-slow", False, lambda ago_s: 0.9 if ago_s < 660 else 0.02, rate=0.03),
+    ]  # fmt: skip
+
+
+def _leaks(at: Callable[[float], float]) -> list[Scene]:
+    """Memory that will not last."""
+    return [
         memory("leaking", True, lambda ago_s: 0.8 - 0.06 * ago_s / HOUR_S + 0.005 * at(ago_s)),
         memory("leaking-saw", True, lambda ago_s: 0.75 - 0.05 * ago_s / HOUR_S + 0.08 * (ago_s % 1500) / 1500),
         memory("leaking-since-restart", True, lambda ago_s: 0.2 if ago_s > 3.7 * HOUR_S and ago_s < 3.8 * HOUR_S
@@ -159,6 +178,12 @@ def scenes(seed: int = 7) -> list[Scene]:
         memory("warm-up", False, lambda ago_s: 0.6 - (0.3 if ago_s > 5 * HOUR_S else 0.0)),
         memory("slow-growth", False, lambda ago_s: 0.3 - 0.004 * ago_s / HOUR_S),
         memory("restarted", False, lambda ago_s: 0.8 if ago_s > HOUR_S else 0.3),
+    ]  # fmt: skip
+
+
+def _saturation(at: Callable[[float], float]) -> list[Scene]:
+    """Disks, pools and quotas that are full."""
+    return [
         disk("full", True, lambda _: 0.97),
         disk("filling", True, lambda ago_s: 0.85 - 0.08 * ago_s / HOUR_S),
         disk("used-but-steady", False, lambda ago_s: 0.85 + 0.002 * at(ago_s)),
@@ -167,16 +192,28 @@ def scenes(seed: int = 7) -> list[Scene]:
         pool("pool-busy", False, lambda ago_s: 0.6 + 0.1 * at(ago_s)),
         quota("throttled", True, 0.7),
         quota("throttled-a-little", False, 0.2),
+    ]  # fmt: skip
+
+
+def _absences() -> list[Scene]:
+    """Targets that are gone."""
+    return [
         target("down", True, lambda ago_s: 0.0 if ago_s < 300 else 1.0),
         target("gone", True, lambda ago_s: None if ago_s < 900 else 1.0),
         target("well", False, lambda _: 1.0),
-        traffic("dropped", True, lambda ago_s: 2.0 if ago_s < 1800 else day(ago_s) + 0.5 * at(ago_s)),
-        traffic("flooded", True, lambda ago_s: 80.0 if ago_s < 1800 else day(ago_s) + 0.5 * at(ago_s)),
-        traffic("as-ever", False, lambda ago_s: day(ago_s) + 0.8 * at(ago_s)),
-        traffic("one-bad-week", False, lambda ago_s: 1.0 if 6.9 * 86_400 < ago_s < 7.1 * 86_400 else day(ago_s)),
+    ]  # fmt: skip
+
+
+def _unusual(at: Callable[[float], float]) -> list[Scene]:
+    """Traffic unlike that of other days."""
+    return [
+        traffic("dropped", True, lambda ago_s: 2.0 if ago_s < 1800 else _day(ago_s) + 0.5 * at(ago_s)),
+        traffic("flooded", True, lambda ago_s: 80.0 if ago_s < 1800 else _day(ago_s) + 0.5 * at(ago_s)),
+        traffic("as-ever", False, lambda ago_s: _day(ago_s) + 0.8 * at(ago_s)),
+        traffic("one-bad-week", False, lambda ago_s: 1.0 if 6.9 * 86_400 < ago_s < 7.1 * 86_400 else _day(ago_s)),
         traffic("quiet-like-six-days-ago", False, lambda ago_s: 1.0 if ago_s < 7200 or ago_s > 5.5 * 86_400
-                else day(ago_s), weeks=1),
-        traffic("new", False, lambda ago_s: day(ago_s), weeks=0),
+                else _day(ago_s), weeks=1),
+        traffic("new", False, lambda ago_s: _day(ago_s), weeks=0),
     ]  # fmt: skip
 
 

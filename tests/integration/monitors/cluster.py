@@ -13,6 +13,7 @@ from kmock._internal.k8s import KubernetesEmulator, KubernetesError
 
 from nightshift.daemon.kit.clock import ManualClock
 from nightshift.monitors import kubernetes
+from nightshift.monitors.testing import ListSink, watching
 
 ERROR = {"reason": "Error", "exitCode": 1, "finishedAt": "2026-01-02T03:04:05Z"}
 KILLED = {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-01-02T03:04:05Z"}
@@ -140,3 +141,17 @@ def until(condition):
     while not condition():
         assert time.monotonic() < deadline, "never happened"
         time.sleep(0.02)
+
+
+def told(cluster, number=1, **more):
+    """Watch until that many signals came and nothing else does."""
+    sink = ListSink()
+    with watching(monitor(cluster, **more), sink):
+        sink.wait(lambda s: len(s.signals) >= number)
+        time.sleep(0.7)  # more than one tick: what must not come gets the chance to
+    assert len(sink.signals) == number and len(sink.received) == number
+    return sink.signals
+
+
+def waiting(reason, message="because"):
+    return {"waiting": {"reason": reason, "message": message}}

@@ -112,8 +112,8 @@ def test_calls_that_come_meanwhile_share_a_transaction():
     assert store.batches == [["a"], [f"b{n}" for n in range(20)]]
 
 
-def test_a_poisoned_call_fails_alone():
-    store = Slow()
+def outcomes(store):
+    """Of calls that share a transaction, one of which the store refuses."""
 
     async def scene():
         inbox = Inbox(store)
@@ -122,8 +122,12 @@ def test_a_poisoned_call_fails_alone():
         store.gate.set()
         return await asyncio.gather(*calls, return_exceptions=True)
 
-    results = asyncio.run(scene())
-    assert [type(result).__name__ for result in results] == ["NoneType", "NoneType", "RuntimeError", "NoneType"]
+    return [type(result).__name__ for result in asyncio.run(scene())]
+
+
+def test_a_poisoned_call_fails_alone():
+    store = Slow()
+    assert outcomes(store) == ["NoneType", "NoneType", "RuntimeError", "NoneType"]
     assert store.batches == [["first"], ["a"], ["b"]]
 
 
@@ -142,16 +146,7 @@ def test_a_value_no_store_can_hold_is_the_callers_fault(client, api, trouble):
 def test_a_value_no_store_can_hold_fails_alone():
     store = Slow()
     store.poison = value_error()
-
-    async def scene():
-        inbox = Inbox(store)
-        calls = [asyncio.create_task(inbox.store(signals(key))) for key in ("first", "a", "poison", "b")]
-        await asyncio.sleep(0.05)
-        store.gate.set()
-        return await asyncio.gather(*calls, return_exceptions=True)
-
-    results = asyncio.run(scene())
-    assert [type(result).__name__ for result in results] == ["NoneType", "NoneType", "ValueError", "NoneType"]
+    assert outcomes(store) == ["NoneType", "NoneType", "ValueError", "NoneType"]
 
 
 @pytest.mark.parametrize(

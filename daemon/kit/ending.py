@@ -1,4 +1,4 @@
-"""How the daemon's process ends: SIGTERM and SIGINT are heeded from the first moment, and no step can delay the end.
+"""How a process of ours ends: SIGTERM and SIGINT are heeded from the first moment, and no step can delay the end.
 
 Imports nothing heavy, so that a signal during start-up finds its handler.
 """
