@@ -10,7 +10,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Value = str | int | float | bool
 Level = Literal["observe", "propose", "act"]
-Autonomy = Annotated[Level, BeforeValidator(lambda value: "act" if value == "merge" else value)]
+_Written = Literal["observe", "propose", "act", "merge"]
+Autonomy = Annotated[
+    Level, BeforeValidator(lambda value: "act" if value == "merge" else value, json_schema_input_type=_Written)
+]
 """What may happen without a person; `merge`, as services call it, means `act`."""
 UNDO = "undo"
 """The action of a rollback step that takes back one of the steps."""

@@ -19,8 +19,8 @@ class Repositories(Protocol):
     """The services' repositories, as `git.revert` needs them."""
 
     def revert(self, service: str, commit: str, *, key: str, merge: bool) -> Mapping[str, str]:
-        """Propose (and with `merge`, which a person asked for, if policy allows it, merge) the undoing of a commit, once under `key`. Returns
-        url, branch, head and merged ('' while it waits). Raises Refused, EnvironmentBroke."""
+        """Propose (and with `merge`, which a person asked for, if policy allows it, merge) the undoing of a commit,
+        once under `key`. Returns url, branch, head and merged ('' while it waits). Raises Refused, EnvironmentBroke."""
         ...
 
     def take_back(self, service: str, *, key: str) -> str:

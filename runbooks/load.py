@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -35,7 +36,7 @@ def load_books(dirs: Iterable[str | Path] = ()) -> dict[str, Runbook]:
     for folder in dirs:
         for path in _files(Path(folder), problems):
             try:
-                book = load_book(path)
+                book = _unchanged(path)
             except BookError as error:
                 problems += error.problems
                 continue
@@ -96,7 +97,18 @@ def lint(path: str | Path) -> list[str]:
 
 def _books_in(folder: Path) -> Iterator[tuple[Path, Runbook]]:
     for path in _files(folder, []):
-        yield path, load_book(path)
+        yield path, _unchanged(path)
+
+
+def _unchanged(path: Path) -> Runbook:
+    """The book in a file, read again only when the file is another one: incidents ask for books one after another."""
+    found = path.stat()
+    return _read_once(path, found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+@lru_cache(maxsize=512)
+def _read_once(path: Path, _changed: int, _size: int, _inode: int) -> Runbook:
+    return load_book(path)
 
 
 def _files(folder: Path, problems: list[str]) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 from nightshift.daemon.model import Signal
 
@@ -59,7 +60,14 @@ def by_promql_alone(book: Runbook) -> bool:
 def named(signal: Signal) -> list[str]:
     """The books its labels name, by themselves or as the last part of an address."""
     values = (signal.labels.get(label, "") for label in _LABELS)
-    return [PurePosixPath(v.partition("?")[0].partition("#")[0]).stem for v in values if v]
+    return [name for value in values if (name := _last_part(value))]
+
+
+def _last_part(address: str) -> str:
+    try:
+        return PurePosixPath(urlsplit(address).path).stem
+    except ValueError:
+        return ""
 
 
 def _of_signal(wanted: Match) -> int:

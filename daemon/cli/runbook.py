@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="List, show, check and run runbooks.",
 )  # fmt: skip
+Markdown = Annotated[bool, typer.Option("--markdown", hidden=True, help="The actions of docs/runbooks.md.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The book.")]
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of them.")]
 Params = Annotated[list[str] | None, typer.Option("--param", "-p", metavar="K=V", help="A parameter; may be repeated.")]
@@ -74,8 +75,13 @@ def lint(paths: Paths) -> int:
 
 
 @app.command("schema")
-def schema() -> None:
+def schema(markdown: Markdown = False) -> None:
     """Print the JSON schema of runbook files, for editors."""
+    if markdown:
+        from nightshift.runbooks.reference import actions_markdown
+
+        print(actions_markdown())
+        return
     from nightshift.runbooks.schema import json_schema
 
     output.print_json(json_schema())

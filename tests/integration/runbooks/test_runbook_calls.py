@@ -56,7 +56,7 @@ def site():
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_POST = do_PUT = answer  # noqa: N815
+        do_GET = do_POST = do_PUT = answer
 
         def log_message(self, *_):
             pass
@@ -186,7 +186,7 @@ def test_a_signal_reaches_the_process_of_a_listed_pid_file(sleeper):
 
 
 def test_a_process_that_took_over_the_number_is_not_signalled(sleeper, tmp_path):
-    child, pid_file, heard = sleeper
+    _, pid_file, heard = sleeper
 
     class DiesBeforeEffect(FileRecord):
         def save(self, key, name, entry):

@@ -1,7 +1,6 @@
 """The books that act on a cluster, through the official client against kmock with a controller that follows spec."""
 
 import pytest
-from .runbook_kube import Cluster, deployment, node, pod, replicaset, template
 
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.runbooks.context import Context
@@ -9,6 +8,8 @@ from nightshift.runbooks.limits import Limits
 from nightshift.runbooks.load import load_books, parse_book
 from nightshift.runbooks.records import FileRecord, MemoryRecord
 from nightshift.runbooks.runner import Runner
+
+from .runbook_kube import Cluster, deployment, node, pod, replicaset, template
 
 GOOD, BAD = template("shop:1"), template("shop:2")
 

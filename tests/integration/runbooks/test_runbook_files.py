@@ -39,6 +39,12 @@ def aged(path, hours, size=4096, text=None):
     return path
 
 
+def fill_up(path):
+    with path.open("ab") as writer:
+        while True:
+            os.write(writer.fileno(), b"x" * 65536)
+
+
 @pytest.fixture
 def small_disk():
     """A file system of 8 MiB."""
@@ -56,9 +62,8 @@ def test_a_full_disk_gets_room_again(small_disk):
     log = small_disk / "app.log"
     for at in range(6):
         aged(small_disk / "logs" / f"app.log.{at}", 48 + at, 1 << 20)
-    with log.open("ab") as writer, pytest.raises(OSError, match="space"):
-        while True:
-            os.write(writer.fileno(), b"x" * 65536)
+    with pytest.raises(OSError, match="space"):
+        fill_up(log)
     params = {"folder": str(small_disk), "log": str(log), "used_percent": "70", "free_percent": "100",
               "keep_newest": "4"}  # fmt: skip
     result = run(small_disk, load_books()["disk-full"], **params)

@@ -92,13 +92,17 @@ def run(url, chosen, write=False, key="run-1", **params):
     return Runner(Context(limits=limits)).run(chosen, params, key=key)
 
 
+def exhaust(server, held):
+    for _ in range(20):
+        held.append(server.connect("shop"))
+        held[-1].execute("SELECT 1")
+
+
 def test_an_exhausted_pool_gets_its_connections_back(server):
     held = []
     try:
         with pytest.raises(psycopg.OperationalError):
-            for _ in range(20):
-                held.append(server.connect("shop"))
-                held[-1].execute("SELECT 1")
+            exhaust(server, held)
         assert len(held) >= 9
         held.pop().close()
         busy = held.pop()
