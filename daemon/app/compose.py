@@ -8,11 +8,11 @@ from nightshift.daemon.app.books import Bookshelf, RunbookDeployer
 from nightshift.daemon.app.desk import RunDesk
 from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.config import Config
+from nightshift.daemon.deployers.command import CommandDeployer
 from nightshift.daemon.forges.local import LocalForge
 from nightshift.daemon.forges.routed import Routed, remote
 from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.kit.clock import Clock
-from nightshift.daemon.missions.deploy import CommandDeployer
 from nightshift.daemon.missions.lending import LentFixers, LentRepositories
 from nightshift.daemon.missions.operations import Operations
 from nightshift.daemon.missions.parts import Parts

@@ -31,6 +31,7 @@ _KINDS = {
     "replicaset": ("apps", "namespaced_replica_set"),
     "pod": ("core", "namespaced_pod"),
     "node": ("core", "node"),
+    "custom": ("custom", "namespaced_custom_object"),
 }
 _RECONCILERS = {
     "argocd.argoproj.io/tracking-id": "Argo CD", "kustomize.toolkit.fluxcd.io/name": "Flux",
@@ -42,9 +43,9 @@ class Cluster:
     """A client for one action. `timeout_s` is for each request."""
 
     def __init__(self, client: Any, timeout_s: float) -> None:
-        from kubernetes.client import AppsV1Api, CoreV1Api
+        from kubernetes.client import AppsV1Api, CoreV1Api, CustomObjectsApi
 
-        self._apis = {"apps": AppsV1Api(client), "core": CoreV1Api(client)}
+        self._apis = {"apps": AppsV1Api(client), "core": CoreV1Api(client), "custom": CustomObjectsApi(client)}
         self._timeout_s = timeout_s
 
     def read(self, kind: str, name: str, namespace: str = "") -> Json:
@@ -61,6 +62,15 @@ class Cluster:
         how = STRATEGIC if isinstance(body, Mapping) else OPERATIONS
         more = {"body": body, "_content_type": how, "field_manager": "nightshift"}
         return self._call("patch", kind, {"name": name, **_within(namespace), **more})
+
+    def create(self, kind: str, namespace: str, body: Json) -> Json:
+        """Make one object."""
+        return self._call("create", kind, {**_within(namespace), "body": body, "field_manager": "nightshift"})
+
+    def custom(self, group: str, version: str, plural: str, namespace: str, name: str) -> Json:
+        """One object of a kind that the cluster was taught."""
+        kind = {"group": group, "version": version, "plural": plural}
+        return self._call("get", "custom", {**kind, "name": name, "namespace": namespace})
 
     def delete(self, kind: str, name: str, namespace: str, uid: str) -> Json:
         """Delete one object, if it still is the one of that uid."""

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from nightshift.daemon.deployers.command import CommandDeployer
+from nightshift.daemon.deployers.nobody import NOTHING_TO_DEPLOY
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.kit.run import spawn
-from nightshift.daemon.missions.deploy import NOTHING_TO_DEPLOY, CommandDeployer
 from nightshift.daemon.model import Service
 from nightshift.daemon.ports import EnvironmentBroke
 
@@ -91,7 +92,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from nightshift.daemon.kit.clock import SystemClock
-from nightshift.daemon.missions.deploy import CommandDeployer
+from nightshift.daemon.deployers.command import CommandDeployer
 from nightshift.daemon.model import Service
 state, script = sys.argv[1:]
 service = Service(name="shop", repo="", deploy=("sh", "-c", script))

@@ -7,23 +7,21 @@ daemon is killed while it runs, nobody can tell how far it got, so it is run aga
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from nightshift.daemon.deployers.nobody import Nobody
+from nightshift.daemon.deployers.shipments import Shipments
 from nightshift.daemon.kit.clock import Clock
-from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.kit.run import Completed, run_logged
 from nightshift.daemon.model import Service
 from nightshift.daemon.ports import EnvironmentBroke
 
-NOTHING_TO_DEPLOY = "nothing to deploy: people ship this service"
 _TAIL_CHARS = 4000
 _POLL_S = 0.2
 
@@ -53,6 +51,7 @@ class CommandDeployer:
 
     def __init__(self, state_dir: Path, clock: Clock, repo_of: Callable[[Service], str] = lambda _: "") -> None:
         self.state_dir, self.clock, self.repo_of = Path(state_dir), clock, repo_of
+        self._shipments = Shipments(self.state_dir)
 
     def deploy(self, service: Service, commit: str, key: str) -> str:
         """Ship a commit; returns the end of the command's output, redacted. Done once, it returns that record.
@@ -60,9 +59,8 @@ class CommandDeployer:
         Raises EnvironmentBroke with the output's end when the command fails, hangs or isn't there.
         """
         if not service.deploy:
-            return NOTHING_TO_DEPLOY
-        self.state_dir.mkdir(parents=True, exist_ok=True)
-        with self._alone(service):
+            return Nobody().deploy(service, commit, key)
+        with self._shipments.alone(service):
             before = self.shipment(key)
             if before and before.state == "done" and before.commit == commit:
                 return before.output
@@ -79,10 +77,8 @@ class CommandDeployer:
 
     def shipment(self, key: str) -> Shipment | None:
         """What is recorded under a key."""
-        try:
-            return Shipment(**json.loads(self._file(key, "json").read_text()))
-        except FileNotFoundError:
-            return None
+        found = self._shipments.find(key)
+        return Shipment(**found) if found else None
 
     def _ship(self, service: Service, shipment: Shipment) -> str:
         self._record(shipment)
@@ -105,7 +101,8 @@ class CommandDeployer:
             "NIGHTSHIFT_ATTEMPT": str(shipment.attempt),
         }  # fmt: skip
         return run_logged(
-            service.deploy, timeout_s=service.deploy_timeout_s, env=env, log=str(self._file(shipment.key, "log")),
+            service.deploy, timeout_s=service.deploy_timeout_s, env=env,
+            log=str(self._shipments.file(shipment.key, "log")),
             started=lambda pid: self._record(replace(shipment, pid=pid, born=_born(pid))),
         )  # fmt: skip
 
@@ -123,26 +120,7 @@ class CommandDeployer:
         self._record(replace(shipment, state=state, output=output, at_ms=self.clock.now_ms()))
 
     def _record(self, shipment: Shipment) -> None:
-        path = self._file(shipment.key, "json")
-        with open(path.with_suffix(".new"), "w") as new:
-            json.dump(asdict(shipment), new)
-            new.flush()
-            os.fsync(new.fileno())
-        os.replace(path.with_suffix(".new"), path)
-        folder = os.open(self.state_dir, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    def _file(self, key: str, suffix: str) -> Path:
-        return self.state_dir / f"{stable_id('deploy', key)}.{suffix}"
-
-    @contextmanager
-    def _alone(self, service: Service) -> Iterator[None]:
-        with open(self.state_dir / f"{stable_id('service', service.name)}.flock", "a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+        self._shipments.put(shipment.key, asdict(shipment))
 
 
 def _born(pid: int) -> str:
