@@ -12,15 +12,21 @@ from nightshift.fixers.templates.families import (
     borrowed,
     calls,
     conditions,
+    formats,
     guards,
+    handlers,
+    leftovers,
     literals,
     names,
     off_by_one,
     operators,
     order,
+    rounding,
+    sharing,
     slices,
     statements,
     subexpression,
+    waiting,
 )
 from nightshift.fixers.templates.site import Site
 from nightshift.fixers.templates.source import Edit
@@ -37,6 +43,12 @@ FAMILIES: Mapping[str, Callable[[Site], Iterator[Edit]]] = {
     "statements": statements.edits,
     "order": order.edits,
     "borrowed": borrowed.edits,
+    "sharing": sharing.edits,
+    "waiting": waiting.edits,
+    "handlers": handlers.edits,
+    "formats": formats.edits,
+    "rounding": rounding.edits,
+    "leftovers": leftovers.edits,
     "guards": guards.edits,
 }
 
@@ -50,7 +62,8 @@ TRUST: Mapping[str, float] = {
     "condition-extend": 0.75, "condition-replace": 0.5, "wrap": 0.75, "wrap-limit": 0.75, "unwrap": 0.85,
     "extend": 0.7, "donor": 0.7, "empty-literal": 0.75, "element-drop": 0.7, "argument-add": 0.9,
     "argument-drop": 0.8, "return-value": 0.6, "insert-guard": 0.7, "guard": 1.0, "guard-catch": 0.6,
-    "name": 1.1, "conversion": 0.95, "await": 1.0,
+    "name": 1.1, "conversion": 0.95, "await": 1.0, "call": 0.9, "unshare": 0.95, "bind": 1.0, "handler": 0.95,
+    "format": 0.9, "rounding": 0.85, "condition-compare": 0.85, "argument-rename": 0.85,
 }  # fmt: skip
 """Share of right ones among the plausible, roughly; a kind not named here counts 0.7."""
 

@@ -23,7 +23,7 @@ from nightshift.daemon.model import Case, Patch
 from nightshift.daemon.ports import WORKDIR, Budget, Note, Workbench
 from nightshift.fixers.templates.conversation import Conversation, WorkerLost
 from nightshift.fixers.templates.ranking import Candidate, Crash, Evidence, pairs, rank
-from nightshift.fixers.templates.repository import File, diff_of, expected_literals, parse, read_files
+from nightshift.fixers.templates.repository import File, diff_of, expected_literals, parse, read_files, words_of
 from nightshift.fixers.templates.unittest_call import as_pytest
 
 _ALTERNATIVES = 6
@@ -233,9 +233,9 @@ def _try(candidates: list[Candidate], first: int, mode: str = "quick") -> dict[s
 
 
 def _candidates(search: Search) -> list[Candidate]:
-    evidence = replace(
-        evidence_of(search.case, search.baseline, search.files), expected=expected_literals(_failing_tests(search))
-    )
+    tests = list(_failing_tests(search))
+    known = evidence_of(search.case, search.baseline, search.files)
+    evidence = replace(known, expected=expected_literals(tests), words=words_of(tests))
     paths = dict.fromkeys([*evidence.suspicion, *(f[0] for c in evidence.crashes for f in c.frames)])
     sources = parse(search.files, paths)
     sworn = {(path, line) for path, source in sources.items() for line in _asserted(source.tree)}

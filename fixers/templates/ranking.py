@@ -27,11 +27,13 @@ class Crash:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Suspicion in 0..1 per path and line, the crashes seen, and literals (as text) that failing tests expect."""
+    """Suspicion in 0..1 per path and line, the crashes seen, literals (as text) that failing tests expect, and short
+    strings that stand anywhere in them."""
 
     suspicion: Mapping[str, Mapping[int, float]]
     crashes: tuple[Crash, ...] = ()
     expected: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,7 @@ def _of_file(path: str, source: Source, evidence: Evidence) -> Iterator[Candidat
         factor = suspicion**1.5 * (_CRASH_BONUS[min(min(c.depth for c in found), 3)] if found else 1.0)
         if isinstance(statement, Function) and node is not statement and not _is_default(source, node, statement):
             continue
-        for edit in edits_at(Site(source, node, found, evidence.expected, cache)):
+        for edit in edits_at(Site(source, node, found, evidence.expected, cache, evidence.words)):
             outside = source.function(statement) is None and not isinstance(statement, Function)
             yield Candidate(edits=(edit,), score=edit.weight * TRUST.get(edit.template, 0.7) * factor, imports=outside)
 
@@ -129,6 +131,8 @@ def _clues_at(statement: ast.stmt, clues: Mapping[int, tuple[Clue, ...]]) -> tup
     if isinstance(statement, Function):
         found = [c for line in range(statement.lineno, (statement.end_lineno or last) + 1) for c in clues.get(line, ())]
         return tuple(c for c in found if c.exception in ("NameError", "UnboundLocalError"))[:3]
+    if isinstance(statement, ast.Try):
+        found += [c for line in range(last, statement.body[-1].end_lineno or last) for c in clues.get(line + 1, ())]
     return tuple(sorted(found, key=lambda c: c.depth))[:3]
 
 

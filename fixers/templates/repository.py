@@ -13,6 +13,7 @@ from nightshift.fixers.templates.source import Source, decode, encode
 
 _MOST_BYTES = 1 << 20
 _MOST_FILES = 4000
+_MOST_WORDS = 200
 _TEST = re.compile(
     r"(?:^|[/_-])(?:tests?|testing|test_?cases?|test_?data|test_?suites?)/|"
     r"(?:^|/)(?:\.[^/]+|site-packages|node_modules|venv|build|dist|migrations)/|"
@@ -90,6 +91,22 @@ def expected_literals(tests: Iterable[tuple[str, str]]) -> tuple[str, ...]:
             if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and name in ("", function.name):
                 found.update(dict.fromkeys(_compared(function)))
     return tuple(found)[:8]
+
+
+def words_of(tests: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Short strings that the files of failing tests write anywhere: keys and names that data really have."""
+    found: dict[str, None] = {}
+    for text in dict.fromkeys(text for text, _ in tests):
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and 3 <= len(node.value) <= 40:
+                found.setdefault(node.value)
+            elif isinstance(node, ast.keyword) and node.arg:
+                found.setdefault(node.arg)
+    return tuple(found)[:_MOST_WORDS]
 
 
 def _compared(function: ast.AST) -> Iterable[str]:

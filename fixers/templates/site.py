@@ -40,13 +40,14 @@ class Clue:
 
 @dataclass(frozen=True)
 class Site:
-    """A node of a source, the clues on its statement's lines, and literals that failing tests expect."""
+    """A node of a source, the clues on its statement's lines, literals that failing tests expect, words they write."""
 
     source: Source
     node: ast.AST
     clues: tuple[Clue, ...] = ()
     expected: tuple[str, ...] = ()
     cache: dict[object, object] = field(default_factory=dict, compare=False)
+    words: tuple[str, ...] = ()
 
     @property
     def parent(self) -> ast.AST | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import itertools
 from collections.abc import Iterator
 
 from nightshift.fixers.templates.families.names import uses
@@ -59,6 +60,7 @@ _OPTIONS = {
     "dumps": ("sort_keys=True", "ensure_ascii=False", "default=str"), "decode": ("errors='replace'",),
     "enumerate": ("start=1",), "zip": ("strict=True",), "parse_qs": ("keep_blank_values=True",),
 }  # fmt: skip
+_TAKERS = ("tuple", "list", "set", "sum", "max", "min", "sorted", "join", "frozenset", "any", "all")
 _WRAP_WEIGHT = {
     "abs": 0.35,
     "int": 0.35,
@@ -159,8 +161,8 @@ def _span_edit(site: Site, arguments: list[ast.expr], new: list[str], template: 
     return site.edit(start, end, ", ".join(new), template, weight, note)
 
 
-def _by_name(site: Site) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-    """The file's functions and methods."""
+def by_name(site: Site) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The file's functions and methods by name."""
     if "functions" not in site.cache:
         site.cache["functions"] = {n.name: n for n in ast.walk(site.source.tree) if isinstance(n, Function)}
     found: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = site.cache["functions"]  # type: ignore[assignment]
@@ -170,7 +172,7 @@ def _by_name(site: Site) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
 def _own_recursion(site: Site, node: ast.Call, texts: list[str]) -> Iterator[Edit]:
     """A recursive call, or one of a function of this file, that forgets a parameter."""
     name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-    callee = _by_name(site).get(name)
+    callee = by_name(site).get(name)
     if callee is None:
         return
     parameters = [a.arg for a in callee.args.args if a.arg not in ("self", "cls")]
@@ -190,6 +192,7 @@ def _own_recursion(site: Site, node: ast.Call, texts: list[str]) -> Iterator[Edi
 def _keywords(site: Site, node: ast.Call) -> Iterator[Edit]:
     name = getattr(node.func, "id", getattr(node.func, "attr", ""))
     present = {k.arg for k in node.keywords}
+    yield from _swapped_keywords(site, node)
     for word in node.keywords:
         if word.arg and site.source.exact(node) and len(node.keywords) + len(node.args) > 1:
             yield from _drop_keyword(site, node, word)
@@ -208,6 +211,19 @@ def _keywords(site: Site, node: ast.Call) -> Iterator[Edit]:
     ):
         for key in ("lambda item: item[1]", "lambda item: item[0]", "lambda item: -item[1]", "str.lower"):
             yield from site.replace(f"sorted({site.text(node.args[0])}, key={key})", "argument-add", 0.2)
+
+
+def _swapped_keywords(site: Site, node: ast.Call) -> Iterator[Edit]:
+    """`f(a=x, b=y)` as `f(a=y, b=x)`."""
+    words = [k for k in node.keywords if k.arg]
+    if not site.source.exact(node):
+        return
+    for one, other in itertools.pairwise(words):
+        (s1, e1), (s2, e2) = site.source.span(one.value), site.source.span(other.value)
+        a, b = site.text(one.value), site.text(other.value)
+        if a != b:
+            text = b + site.source.text[e1:s2] + a
+            yield site.edit(s1, e2, text, "argument-swap", 0.5, f"swap the values of `{one.arg}` and `{other.arg}`")
 
 
 def _drop_keyword(site: Site, node: ast.Call, word: ast.keyword) -> Iterator[Edit]:
@@ -255,13 +271,29 @@ def _wrap(site: Site) -> Iterator[Edit]:
             "keys()",
             "values()",
             "rstrip()",
+            "encode()",
+            "decode()",
         ):
             yield from site.replace(
                 f"{text}.{method}", "wrap", base * (0.28 if method in ("strip()", "lower()", "copy()") else 0.15)
             )
+    yield from _each_converted(site, node, text, base)
     yield from site.replace(f"-{operand(text, 13)}", "wrap", base * 0.3)
     if not isinstance(node, (ast.List, ast.Tuple, ast.Dict)):
         yield from site.replace(f"[{text}]", "wrap", base * 0.2)
+
+
+def _each_converted(site: Site, node: ast.AST, text: str, base: float) -> Iterator[Edit]:
+    """`tuple(parts)` as `tuple(map(int, parts))`, `x.split()` as `list(map(int, x.split()))`."""
+    parent = site.parent
+    if isinstance(parent, ast.Call) and site.place == "args" and len(parent.args) == 1:
+        taker = getattr(parent.func, "id", getattr(parent.func, "attr", ""))
+        if taker in _TAKERS:
+            for kind in ("str", "int", "float") if taker == "join" else ("int", "float", "str"):
+                yield from site.replace(f"map({kind}, {text})", "wrap", 0.45 if kind in ("int", "str") else 0.3)
+    elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("split", "splitlines", "findall", "groups"):
+        for kind, weight in (("int", 0.4), ("float", 0.25)):
+            yield from site.replace(f"list(map({kind}, {text}))", "wrap", base * weight)
 
 
 def _concat(site: Site, names: list[str], known: dict[str, set[str]], base: float) -> Iterator[Edit]:

@@ -12,6 +12,7 @@ from nightshift.fixers.templates.source import Edit
 
 _TESTS = (ast.If, ast.While, ast.IfExp, ast.Assert)
 _LIMIT = 30
+_SEARCHED = (("== 0", 0.7), ("!= -1", 0.75), (">= 0", 0.6), ("> 0", 0.45), ("== -1", 0.5), ("> 1", 0.2))
 _TRUTHY = re.compile(r"[\w.]+")
 
 
@@ -35,6 +36,7 @@ def _change(site: Site, node: ast.expr) -> Iterator[Edit]:
     text = site.text()
     if not isinstance(node, ast.UnaryOp):
         yield from site.replace(f"not {operand(text, 5)}", "condition-negate", 0.55)
+    yield from _compared(site, node)
     yield from site.replace("True", "condition-replace", 0.2)
     yield from site.replace("False", "condition-replace", 0.2)
     for rank, other in enumerate(ingredients(site)):
@@ -47,6 +49,25 @@ def _change(site: Site, node: ast.expr) -> Iterator[Edit]:
         if rank < 8:
             yield from site.replace(f"{operand(other, 5)} and {operand(text, 5)}", "condition-extend", 0.22 * fade)
             yield from site.replace(f"{operand(other, 4)} or {operand(text, 4)}", "condition-extend", 0.22 * fade)
+
+
+def _compared(site: Site, node: ast.expr) -> Iterator[Edit]:
+    """A bare value as a condition: what it is to be compared with, `-1` from `find` and zeros included."""
+    text, subject = site.text(), node
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        subject, text = node.operand, site.text(node.operand)
+    pairs: tuple[tuple[str, float], ...] = ()
+    if isinstance(subject, ast.Call):
+        name = getattr(subject.func, "attr", getattr(subject.func, "id", ""))
+        searching = name in ("find", "rfind", "index", "count", "compare", "bisect", "len")
+        pairs = _SEARCHED if searching else ()
+    elif isinstance(subject, (ast.BinOp, ast.Name, ast.Attribute, ast.Subscript)):
+        pairs = (("== 0", 0.3), ("> 0", 0.25), ("!= 0", 0.1), ("== 1", 0.15))
+    else:
+        return
+    nothing = (("is not None", 0.5), ("is None", 0.35)) if not isinstance(subject, ast.BinOp) else ()
+    for end, weight in (*pairs, *nothing):
+        yield from site.replace(f"{operand(text, 7)} {end}", "condition-compare", weight)
 
 
 def _answer(site: Site) -> Iterator[Edit]:

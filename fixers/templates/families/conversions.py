@@ -44,8 +44,32 @@ def wrong_type(site: Site, clue: Clue) -> Iterator[Edit]:
     elif isinstance(node, ast.AugAssign):
         for name in ("str", "int", "float", "list"):
             yield from site.replace(f"{name}({site.text(node.value)})", "conversion", 0.9, node=node.value)
+    if "bytes" in message or "encoded" in message or "bytearray" in message:
+        yield from _text_or_bytes(site, node)
     if "unhashable" in message and isinstance(node, ast.Name) and is_load(node):
         yield from site.replace(f"tuple({node.id})", "conversion", 1.0)
+
+
+def _text_or_bytes(site: Site, node: ast.AST) -> Iterator[Edit]:
+    """`x.encode()` where bytes are wanted, `x.decode()` where text is."""
+    subjects: list[ast.expr] = []
+    if isinstance(node, ast.Call):
+        subjects = [*node.args[:3], *(k.value for k in node.keywords)]
+    elif isinstance(node, ast.BinOp):
+        subjects = [node.left, node.right]
+    elif isinstance(node, ast.Compare):
+        subjects = [node.left, *node.comparators]
+    elif isinstance(node, ast.AugAssign):
+        subjects = [node.value]
+    for subject in subjects:
+        if isinstance(subject, ast.Constant) and isinstance(subject.value, str):
+            yield from site.replace("b" + site.text(subject), "conversion", 1.0, node=subject)
+        elif isinstance(subject, ast.Constant) and isinstance(subject.value, bytes):
+            yield from site.replace(site.text(subject).lstrip("bB"), "conversion", 1.0, node=subject)
+        elif not isinstance(subject, (ast.Constant, ast.Starred, ast.GeneratorExp)):
+            text = operand(site.text(subject), 18)
+            yield from site.replace(f"{text}.encode()", "conversion", 1.1, node=subject)
+            yield from site.replace(f"{text}.decode()", "conversion", 1.0, node=subject)
 
 
 def bad_value(site: Site, _: Clue) -> Iterator[Edit]:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 from nightshift.fixers.templates import lines
 from nightshift.fixers.templates.families.conversions import bad_bytes, bad_value, wrong_type
+from nightshift.fixers.templates.families.outside import changed_meanwhile, exhausted, no_file
 from nightshift.fixers.templates.families.unknown import misspelt_key, unknown_attribute, unknown_name
 from nightshift.fixers.templates.site import Clue, Site, is_load, local_names, operand, short
-from nightshift.fixers.templates.source import Edit
+from nightshift.fixers.templates.source import Edit, Function
 from nightshift.fixers.templates.ways_around import FALLBACKS, guard, leaves, only_if
 
 
@@ -114,6 +115,8 @@ def _nothing(site: Site, clue: Clue) -> Iterator[Edit]:
         if isinstance(subject, (ast.Name, ast.Attribute, ast.Subscript)):
             yield from guard(site, f"{text} is None", 1.0)
             yield from only_if(site, f"{text} is not None", 0.9)
+            yield from only_if(site, text, 0.85)
+            yield from guard(site, f"not {text}", 0.8)
         for default in ("''", "{}", "[]", "0", "()"):
             yield from site.replace(f"{text} or {default}", "guard", 0.85, node=subject)
     if isinstance(node, ast.BinOp):
@@ -177,22 +180,39 @@ def _division(site: Site, _: Clue) -> Iterator[Edit]:
 
 
 def _no_base_case(site: Site, _: Clue) -> Iterator[Edit]:
+    """A recursion that does not end: leave before the statement that calls again."""
     function = site.source.function(site.node)
     statement = site.source.statement(site.node)
-    if function is None or statement is not site.node or statement not in function.body[:3]:
+    if function is None or statement is not site.node or isinstance(statement, Function):
         return
-    names = [a.arg for a in function.args.args if a.arg not in ("self", "cls")]
-    for name in names[:4]:
-        for condition in (
-            f"not {name}",
-            f"{name} <= 0",
-            f"{name} <= 1",
-            f"{name} is None",
-            f"len({name}) <= 1",
-            f"{name} < 0",
-        ):
-            for value in (*names[:2], "0", "1", "[]", "None", "''", "True", "False"):
-                yield from lines.before(site, statement, f"if {condition}:\n\treturn {value}", "guard", 0.6)
+    again = _calls(statement, function.name)
+    if statement not in function.body[:3] and not again:
+        return
+    parameters = [a.arg for a in function.args.args if a.arg not in ("self", "cls")][:4]
+    locals_ = [n for n in local_names(site) if n not in (*parameters, "self", "cls")][:3] if again else []
+    for name in [*locals_, *parameters]:
+        for condition in _ends(function, name):
+            for value in dict.fromkeys((name, *parameters[:2], "0", "1", "[]", "None", "''", "True", "False")):
+                leave = f"return {value}"
+                yield from lines.before(site, statement, f"if {condition}:\n\t{leave}", "guard", 0.6)
+
+
+def _calls(statement: ast.stmt, name: str) -> bool:
+    """Whether a statement's own text calls a function of this name."""
+    if isinstance(statement, (ast.For, ast.While, ast.If, ast.With, ast.Try)):
+        return False
+    calls = (n.func for n in ast.walk(statement) if isinstance(n, ast.Call))
+    return any(name == getattr(f, "id", getattr(f, "attr", "")) for f in calls)
+
+
+def _ends(function: ast.AST, name: str) -> list[str]:
+    """Conditions under which a recursion on `name` could end; numbers of the function are bounds."""
+    numbers = [n.value for n in ast.walk(function) if isinstance(n, ast.Constant) and type(n.value) is int]
+    bounds = [n for n in dict.fromkeys(numbers) if n > 1][:2]
+    return [
+        f"not {name}", f"{name} <= 0", f"{name} <= 1", f"{name} is None", f"len({name}) <= 1", f"{name} < 0",
+        *(f"{name} < {bound}" for bound in bounds),
+    ]  # fmt: skip
 
 
 def _swallow(site: Site, exception: str) -> Iterator[Edit]:
@@ -233,5 +253,12 @@ _BY_EXCEPTION = {
     "RecursionError": (_no_base_case,),
     "UnicodeDecodeError": (bad_bytes,),
     "UnicodeEncodeError": (bad_bytes,),
-    "StopIteration": (),
+    "UnicodeError": (bad_bytes,),
+    "StopIteration": (exhausted,),
+    "RuntimeError": (changed_meanwhile, exhausted),
+    "FileNotFoundError": (no_file,),
+    "FileExistsError": (no_file,),
+    "JSONDecodeError": (bad_value,),
+    "OverflowError": (_division,),
+    "InvalidOperation": (bad_value,),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 from collections.abc import Iterator
 
 from nightshift.fixers.templates.site import Site
@@ -13,6 +14,15 @@ _SWAPS = {
     " ": ("", ", ", "\n", "_", "-"), ",": (", ", ";", " "), ", ": (",", " "), "": (" ", ",", ", ", "\n"),
     "_": ("-", " "), "-": ("_", " "), "\n": (" ", ""), "/": (".", ""), ".": (",", "/"), "0": ("", " ", "1"),
 }  # fmt: skip
+
+
+_KIN_NUMBERS = {
+    1000: (1024,), 1024: (1000,), 60: (3600, 24, 1000), 24: (60, 12), 3600: (60, 86400), 365: (366,), 366: (365,),
+    30: (31,), 31: (30,), 12: (24, 10), 7: (5,), 10: (16, 2, 12), 16: (10,), 8: (10,), 100: (1000, 1), 255: (256,),
+    256: (255,), 86400: (3600,), 128: (127,), 127: (128,), 90: (360,), 180: (360,), 360: (180,),
+}  # fmt: skip
+_ENCODINGS = ("utf-8", "latin-1", "utf-8-sig", "ascii", "cp1252", "utf-16")
+_MODES = {"r": ("rb", "w"), "w": ("a", "wb"), "a": ("w",), "rb": ("r",), "wb": ("w", "ab"), "x": ("w",)}
 
 
 def edits(site: Site) -> Iterator[Edit]:
@@ -47,6 +57,8 @@ def _integers(site: Site, value: int) -> Iterator[Edit]:
               (value * 2, 0.25), (value // 2, 0.25), (value + 2, 0.25), (value - 2, 0.25))  # fmt: skip
     for other, weight in likely:
         near.setdefault(other, weight)
+    for other in _KIN_NUMBERS.get(value, ()):
+        near.setdefault(other, 0.6)
     for other in _numbers_nearby(site):
         near.setdefault(other, 0.45)
     for other, weight in near.items():
@@ -96,6 +108,10 @@ def _strings(site: Site, value: str | bytes) -> Iterator[Edit]:
         if other not in seen:
             seen.add(other)
             yield from site.replace(repr(other), TEMPLATE, weight)
+    for rank, other in enumerate(_nearest(site, value)):
+        if other not in seen:
+            seen.add(other)
+            yield from site.replace(repr(other), TEMPLATE, 0.9 / (1 + 0.3 * rank))
     for rank, other in enumerate(_strings_nearby(site)):
         if other not in seen and bool(prefix) == isinstance(other, bytes):
             seen.add(other)
@@ -112,8 +128,11 @@ def _variants(value: str | bytes) -> Iterator[tuple[str | bytes, float]]:
                           (value[1:], 0.2), (value.capitalize(), 0.2)):  # fmt: skip
         if len(value) <= 40:
             yield other, weight
-    for other in _SWAPS.get(value, ()):
+    for other in (*_SWAPS.get(value, ()), *_MODES.get(value, ())):
         yield other, 0.4
+    if value.lower().replace("_", "-") in (*_ENCODINGS, "utf8", "latin1", "iso-8859-1", "us-ascii"):
+        for rank, other in enumerate(e for e in _ENCODINGS if e != value):
+            yield other, 0.7 / (1 + 0.3 * rank)
     for old, new in (("%m", "%M"), ("%M", "%m"), ("%d", "%m"), ("%m", "%d"), ("%H", "%I"), ("%I", "%H"), ("%y", "%Y"),
                      ("%Y", "%y"), ("+", "*"), ("*", "+"), ("\\d", "\\w"), ("\\w", "\\d"), ("a-z", "a-zA-Z"),
                      (".*", ".*?"), (".+", ".+?")):  # fmt: skip
@@ -121,6 +140,14 @@ def _variants(value: str | bytes) -> Iterator[tuple[str | bytes, float]]:
             yield value.replace(old, new, 1), 0.35
     if len(value) > 1 and ("%d" in value and "%m" in value):
         yield value.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m"), 0.5
+
+
+def _nearest(site: Site, value: str | bytes) -> list[str]:
+    """Words of the file and of the failing tests that this one may be a misspelling of."""
+    if not isinstance(value, str) or not 4 <= len(value) <= 40:
+        return []
+    pool = [w for w in (*_strings_nearby(site), *site.words) if isinstance(w, str) and w != value]
+    return difflib.get_close_matches(value, list(dict.fromkeys(pool)), n=3, cutoff=0.8)
 
 
 def _strings_nearby(site: Site) -> list[str | bytes]:

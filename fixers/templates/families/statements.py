@@ -350,7 +350,7 @@ def _loops(site: Site, node: ast.For | ast.While) -> Iterator[Edit]:
     if isinstance(node, ast.While) and not node.orelse:
         start = site.source.span(node)[0]
         yield site.edit(start, start + 5, "if", "statement", 0.25, "check once instead of repeating")
-    if isinstance(node, ast.For) and isinstance(node.target, ast.Name) and site.source.exact(node.iter):
+    if isinstance(node, ast.For) and site.source.exact(node.iter):
         text = site.text(node.iter)
         for new, weight in (
             (f"reversed({text})", 0.35),

@@ -147,6 +147,6 @@ def misspelt_key(site: Site, _: Clue) -> Iterator[Edit]:
         return
     strings = [n.value for n in ast.walk(site.source.tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     words = [n.arg for n in ast.walk(site.source.tree) if isinstance(n, ast.keyword) and n.arg]
-    pool = [w for w in dict.fromkeys([*strings, *words]) if w != node.value]
+    pool = [w for w in dict.fromkeys([*strings, *words, *site.words]) if w != node.value]
     for rank, word in enumerate(difflib.get_close_matches(node.value, pool, n=5, cutoff=0.5)):
         yield from site.replace(repr(word), "name", 1.3 / (1 + 0.2 * rank))

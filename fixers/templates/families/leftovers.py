@@ -1,0 +1,85 @@
+"""What a loop leaves behind: the last group not handed over, the step that only some of the paths make."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nightshift.fixers.templates import lines
+from nightshift.fixers.templates.site import Site
+from nightshift.fixers.templates.source import Edit, Function, first_line
+
+_LONGEST = 90
+_HANDING = ("append", "add", "extend", "insert", "put", "write", "push", "send", "update", "appendleft")
+
+
+def edits(site: Site) -> Iterator[Edit]:
+    """After a loop, what the loop does when a group is full; at the top or end of a block, a statement of it."""
+    node = site.node
+    if isinstance(node, (ast.For, ast.AsyncFor, ast.While)) and site.source.function(node) is not None:
+        yield from _flush(site, node)
+    elif isinstance(node, ast.stmt) and not isinstance(node, (*Function, ast.ClassDef, ast.Import, ast.ImportFrom)):
+        yield from _hoist(site, node)
+
+
+def _flush(site: Site, loop: ast.For | ast.AsyncFor | ast.While) -> Iterator[Edit]:
+    targets = (
+        {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)} if not isinstance(loop, ast.While) else set()
+    )
+    for statement in ast.walk(loop):
+        given = _handed(statement)
+        if given is None or "\n" in (text := site.text(statement)) or len(text) > _LONGEST:
+            continue
+        names = [n.id for n in ast.walk(given) if isinstance(n, ast.Name)]
+        kept = [n for n in dict.fromkeys(names) if n not in targets and _assigned(loop, n)]
+        if not kept:
+            continue
+        for name in kept[:2]:
+            yield from lines.after(site, loop, f"if {name}:\n\t{text}", "insert-collect", 0.55)
+        yield from lines.after(site, loop, text, "insert-collect", 0.45)
+
+
+def _handed(node: ast.AST) -> ast.AST | None:
+    """What a simple statement hands over: the arguments of `x.append(…)`, the value of `x += …` or of a yield."""
+    if isinstance(node, ast.AugAssign):
+        return node.value
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+        return node
+    value = node.value if isinstance(node, ast.Expr) else None
+    if isinstance(value, (ast.Yield, ast.YieldFrom)):
+        return value
+    handing = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _HANDING
+    return ast.Tuple(elts=list(value.args)) if handing and isinstance(value, ast.Call) and value.args else None
+
+
+def _assigned(loop: ast.AST, name: str) -> bool:
+    """Whether the loop gives a name a value or changes its object: it carries over to the next round."""
+    return any(
+        (isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store))
+        or (isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == name)
+        for n in ast.walk(loop)
+    )
+
+
+def _hoist(site: Site, node: ast.stmt) -> Iterator[Edit]:
+    """A statement moved to the top of its block (a check that came too late), or to its end."""
+    block = [s for s in lines.block_of(site, node) if not lines.is_docstring(s)]
+    if node not in block or len(block) < 3 or not all(site.source.alone(s) for s in block):
+        return
+    at = block.index(node)
+    own = "".join(lines.raw_lines(site, node))
+    start = site.source.starts[first_line(node) - 1]
+    if at >= 2 and isinstance(node, (ast.If, ast.Assign, ast.Expr, ast.AugAssign)):
+        for rank, to in enumerate([0, *range(at - 2, 0, -1)][:4]):
+            top = site.source.starts[first_line(block[to]) - 1]
+            text = own + site.source.text[top:start]
+            weight = (0.4 if isinstance(node, ast.If) else 0.25) / (1 + 0.2 * rank)
+            yield site.edit(top, start + len(own), text, "statement-move", weight, "move the statement further up")
+    last = block[-1]
+    ends = isinstance(last, (ast.Return, ast.Raise, ast.Continue, ast.Break))
+    if at <= len(block) - (4 if ends else 3) and isinstance(node, (ast.Assign, ast.Expr, ast.AugAssign)):
+        stop = block[-2] if ends else last
+        end = site.source.starts[first_line(stop) - 1] + len("".join(lines.raw_lines(site, stop)))
+        text = site.source.text[start + len(own) : end] + own
+        if end <= len(site.source.text):
+            yield site.edit(start, end, text, "statement-move", 0.2, "move the statement to the end of its block")
