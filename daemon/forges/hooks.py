@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from nightshift.daemon.forges import hooks_gitea, hooks_github, hooks_gitlab
+from nightshift.daemon.forges.desk import PREFIX
 from nightshift.daemon.forges.heard import Heard
-from nightshift.daemon.forges.remote import PREFIX
 from nightshift.daemon.kit import doors
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.kit.redact import redact, register_secret
