@@ -122,31 +122,37 @@ class Described:
             self._validators[key] = jsonschema_rs.Draft7Validator({**root, "definitions": needed})
         return self._validators[key]
 
-    def _converted(self, node: Any, needed: dict[str, Any], lax: bool) -> Any:
-        """OpenAPI 3.0 as JSON Schema: `nullable`, references; lax: nothing is required, but unknown names are told."""
+    def _converted(self, node: Any, needed: dict[str, Any], lax: bool, part: bool = False) -> Any:
+        """OpenAPI 3.0 as JSON Schema: `nullable`, references; lax: nothing is required, but unknown names are told,
+        except in a part of an `allOf`, whose other parts may know them."""
         if isinstance(node, list):
-            return [self._converted(one, needed, lax) for one in node]
+            return [self._converted(one, needed, lax, part) for one in node]
         if not isinstance(node, dict):
             return node
         if "$ref" in node:
-            name = node["$ref"].rpartition("/")[2]
+            name = node["$ref"].rpartition("/")[2] + ("-part" if part else "")
             if name not in needed:
                 needed[name] = {}
-                needed[name].update(self._converted(self._deref(node), needed, lax))
+                needed[name].update(self._converted(self._deref(node), needed, lax, part))
             return {"$ref": f"#/definitions/{name}"}
         kept = {
             k: v
             for k, v in node.items()
             if k not in ("example", "examples", "description", "format", "nullable", "x-multi-segment", "discriminator")
         }
-        out = {k: self._converted(v, needed, lax) for k, v in kept.items() if k != "properties"}
+        out = {k: self._converted(v, needed, lax, k == "allOf") for k, v in kept.items() if k != "properties"}
         if "properties" in kept:
             out["properties"] = {k: self._converted(v, needed, lax) for k, v in kept["properties"].items()}
         if lax:
             if "oneOf" in out:  # with nothing required several may fit
                 out["anyOf"] = out.pop("oneOf")
             out.pop("required", None) if isinstance(out.get("required"), list) else None
-            if "properties" in out and "additionalProperties" not in out and not {"allOf", "anyOf", "oneOf"} & set(out):
+            if (
+                not part
+                and "properties" in out
+                and "additionalProperties" not in out
+                and not {"allOf", "anyOf", "oneOf"} & set(out)
+            ):
                 out["additionalProperties"] = False
         return (
             {"anyOf": [{"type": "null"}, out]}
