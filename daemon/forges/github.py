@@ -298,10 +298,18 @@ class GitHub:
         return Declined(error.status, str(error.data))
 
     def _token(self, repo: str) -> str:
-        """The token of this moment, for git."""
-        with self._lock:
-            auth = self._client(repo).requester.auth
-            token = str(auth.token) if auth else ""
+        """The token of this moment, for git. Raises Unsure, Declined."""
+        import requests
+        from github import GithubException
+
+        try:
+            with self._lock:
+                auth = self._client(repo).requester.auth
+                token = str(auth.token) if auth else ""
+        except requests.RequestException as error:
+            raise Unsure(f"no answer: {redact(str(error))[:200]}") from error
+        except GithubException as error:
+            raise self._refused(error) from error
         register_secret(token)
         return token
 

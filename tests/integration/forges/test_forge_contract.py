@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.model import ChangeState
-from nightshift.daemon.ports import EnvironmentBroke, Forge, Refused, StaleBase
+from nightshift.daemon.ports import EnvironmentBroke, Forge, Refused, Settled, StaleBase
 
 LINES = "".join(f"line {n}\n" for n in range(1, 21))
 BAD = "<!-- hidden --> ![x](http://e/p) password=hunter22"
@@ -193,6 +194,64 @@ def test_eight_racing_callers_of_one_request_agree(forge: Forge, upstream: Upstr
     merged = _race(8, lambda _: forge.merge(service, "m-1", head=requests[0].head, base=base))
     assert merged == [merged[0]] * 8
     assert BareRepo(path).out("rev-list", "--count", "--first-parent", f"{base}..{merged[0].merged}") == b"1\n"
+
+
+def test_another_round_moves_the_open_request_and_no_other(forge: Forge, upstream: Upstream) -> None:
+    service = upstream.service()
+    path, base = forge.sync(service), upstream.tip()
+    first = forge.propose(service, upstream.edit(path, base, 3, "three"))
+    newer = upstream.commit("meanwhile", more__py="x = 1\n")
+    forge.sync(service)
+    again = replace(upstream.edit(path, newer, 4, "four"), round=1)
+    second = forge.propose(service, again)
+    assert (second.number, second.key, second.round, second.base) == (first.number, first.key, 1, newer)
+    assert forge.propose(service, again) == second == forge.find(service, "m-1")
+    assert forge.propose(service, replace(again, round=0)) == second
+    merged = forge.merge(service, "m-1", head=second.head, base=newer)
+    text = (BareRepo(path).read(merged.merged, "app.py") or b"").decode()
+    assert "four" in text and "three" not in text and merged.landed_on == newer
+    assert forge.propose(service, replace(again, round=2)) == merged
+
+
+def test_a_closed_request_has_no_further_round(forge: Forge, upstream: Upstream) -> None:
+    service = upstream.service()
+    path, base = forge.sync(service), upstream.tip()
+    forge.propose(service, upstream.edit(path, base, 3, "three"))
+    closed = forge.close(service, "m-1", "no")
+    assert forge.propose(service, replace(upstream.edit(path, base, 4, "four"), round=1)) == closed
+    with pytest.raises(Settled):
+        forge.merge(service, "m-1", head=closed.head, base=base)
+
+
+def test_where_nothing_checks_and_nobody_reviews_a_request_is_ready(forge: Forge, upstream: Upstream) -> None:
+    service = upstream.service()
+    path, base = forge.sync(service), upstream.tip()
+    forge.propose(service, upstream.edit(path, base, 3, "three"))
+    assert forge.readiness(service, "m-1").ready
+    with pytest.raises(Refused):
+        forge.readiness(service, "m-9")
+
+
+def test_comments_and_superseding_go_to_requests_that_are_there(forge: Forge, upstream: Upstream) -> None:
+    service = upstream.service()
+    path, base = forge.sync(service), upstream.tip()
+    forge.propose(service, upstream.edit(path, base, 3, "three"))
+    forge.comment(service, "m-1", "why", "Because")
+    forge.comment(service, "m-1", "why", "Because")
+    with pytest.raises(Refused):
+        forge.comment(service, "m-9", "why", "Because")
+    forge.propose(service, replace(upstream.edit(path, base, 5, "five", key="m-2"), supersedes=("m-1", "m-9")))
+    assert [r.state for r in forge.list(service)] == [ChangeState.CLOSED, ChangeState.OPEN]
+
+
+def test_nobody_unknown_steers_and_our_own_commits_are_no_people_s(forge: Forge, upstream: Upstream) -> None:
+    service = upstream.service()
+    path, base = forge.sync(service), upstream.tip()
+    request = forge.propose(service, upstream.edit(path, base, 3, "three"))
+    assert not forge.may_steer(service, "a-stranger")
+    assert not forge.pushed_by_people(service, "m-1", request.head)
+    assert not forge.pushed_by_people(service, "m-1", "1" * 40)
+    assert not forge.pushed_by_people(service, "m-9", "1" * 40)
 
 
 def test_words_from_outside_cannot_act(forge: Forge, upstream: Upstream) -> None:
