@@ -123,6 +123,9 @@ class DockerWorld(World):
         """Containers made since, by their ids: those that were removed again are not counted."""
         return len([c for c in self.all() if c.id not in self.first])
 
+    def extras(self) -> list[str]:
+        return [c.name for c in self.all() if c.name not in self.names]
+
     def close(self) -> None:
         for left in self.all():
             left.remove(force=True)
@@ -145,6 +148,13 @@ class PromptCluster(Cluster):
             while not self._stop.is_set():
                 self._control()
                 await asyncio.sleep(0.0005)
+
+    def _control(self) -> None:
+        """Of those that are there: a canary comes and goes."""
+        gone = [place for place in self.handler.objects if self.handler.objects[place].deleted]
+        for place in gone:
+            del self.handler.objects[place]
+        super()._control()
 
 
 class KubernetesWorld(World):
@@ -170,7 +180,10 @@ class KubernetesWorld(World):
         return TREES[web["image"].removeprefix("web:")]
 
     def changes(self) -> int:
-        return sum(1 for request in self.cluster.handler["patch"] if "status" not in str(request.body)[:20])
+        return len(list(self.cluster.handler["patch"]))
+
+    def extras(self) -> list[str]:
+        return [name for name in self.cluster.names("deployment") if name != "shop"]
 
     def close(self) -> None:
         self.cluster.close()
