@@ -158,7 +158,8 @@ def _ahead(text: Text, start: int, at: int, pattern: re.Pattern[bytes]) -> int:
         line = text.line(at)[:MATCHED]
         if pattern.match(line):
             return at
-        if starts_record(line) or HEADER in line or line.startswith(OTHERS) or text.endless(at):
+        another = HEADER in line or line.startswith(OTHERS) or b"atal error: " in line
+        if another or text.endless(at) or starts_record(line):
             break
         at = text.after(at)
     return -1

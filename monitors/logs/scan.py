@@ -13,7 +13,7 @@ from nightshift.monitors.logs.framing import Frames, framed
 from nightshift.monitors.logs.group import Grouper
 from nightshift.monitors.logs.literals import LEVELS, TRACES
 from nightshift.monitors.logs.segment import segment
-from nightshift.monitors.logs.text import MAX_BYTES, Block, NeedMore, Text, keep_from, lines_of
+from nightshift.monitors.logs.text import MAX_BYTES, Block, NeedMore, Patience, Text, keep_from, lines_of
 
 if TYPE_CHECKING:
     from nightshift.monitors.logs.rules import Rules
@@ -63,6 +63,7 @@ class Scanner:
         "_frames",
         "_line_bytes",
         "_open_at",
+        "_patience",
         "_prefilter",
         "_ruled",
         "_skipping",
@@ -82,6 +83,7 @@ class Scanner:
         self._fed = False
         self._open_at = self._done = position
         self._ruled = max(position, seen)
+        self._patience = Patience()
 
     def resume_at(self) -> int:
         """Where reading must restart after a crash."""
@@ -99,6 +101,7 @@ class Scanner:
     def scan(self, buffer: bytearray, end: int) -> None:
         """Process `buffer[:end]`: the carry and what was read behind it."""
         base, start = self.position, 0
+        self._patience.earn(end - len(self.carry))
         self.carry = b""
         if self._skipping:
             newline = buffer.find(b"\n", 0, end)
@@ -165,7 +168,8 @@ class Scanner:
     def text(self, buffer: bytearray, start: int, stop: int, *, final: bool) -> Text:
         """Whole lines, read as this file is to be read."""
         form, errors = self.grouper.form, self._prefilter.errors
-        return Text(buffer, start, stop, final=final, form=form, errors=errors, line_bytes=self._line_bytes)
+        return Text(buffer, start, stop, final=final, form=form, errors=errors, line_bytes=self._line_bytes,
+                    patience=self._patience)  # fmt: skip
 
     def events(self, text: Text, reader: Reader) -> None:
         """Find the events of a text, and have them read. Raises NeedMore."""

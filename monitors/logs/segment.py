@@ -95,11 +95,14 @@ def found(text: Text, at: int) -> Sequence[Block]:
         return [Block(JSON, at, text.after(at))] if json_is_event(line) else []
     if text.form == "json":
         return []
-    if not text.nested and _is_shared(text, at, line) and (several := writers(text, at)) is not None:
+    may_be = not text.nested and text.patience.left > 0 and _is_shared(text, at, line)
+    if may_be and (several := writers(text, at)) is not None:
         return several
     header = line.find(HEADER)
     if header >= 0 and (header or line[len(HEADER) :].strip() not in (b":", b"")):
-        return [Block(LINE, at, text.after(at))] if b"\\n" in line[header:] else untangle(text, at, at)
+        if b"\\n" in line[header:]:
+            return [Block(LINE, at, text.after(at))]
+        return untangle(text, at, at) if text.patience.left > 0 else []
     begun = _trace_at(text, at, line)
     if begun is None and line[:8] == b'  File "':
         return untangle(text, at, _record_before(text, at))

@@ -38,6 +38,7 @@ def untangle(text: Text, at: int, begin: int) -> list[Block]:
         here = text.after(here)
     context = [(begin, text.line(begin))] if begin < at else []
     traces = [one for one in tangle.traces() if _is_trace(one.lines)]
+    text.patience.spend(0 if traces else len(tangle.left) + sum(len(one.lines) for one in tangle.traces()))
     if not traces:
         return []
     last = max(one.lines[-1][0] for one in traces)
@@ -92,7 +93,8 @@ class _Tangle:
         above, self._above = self._above, None
         if starts(text) and self._is_over(text):
             return False
-        if not (self.open and self._begins_another(text)) and self._owned(at, line, text):
+        another = 0 < len(self.open) < MAX_OPEN and self._begins_another(text)
+        if not another and self._owned(at, line, text):
             return True
         if starts(text) and len(self.open) < MAX_OPEN and (self.open or not self._over):
             self.open.append(_Open(text, at, line, above))

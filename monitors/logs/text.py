@@ -27,6 +27,25 @@ MAX_LINES = 600
 """Lines kept of one event; the middle of longer ones is dropped."""
 
 
+class Patience:
+    """How many more lines may be looked at to tell writers apart in vain. Hostile logs could make that cost a thousand
+    times what reading costs; so it is earned by what is read, and a store of it lasts for what honest logs need."""
+
+    __slots__ = ("left",)
+    _STORE, _BYTES_A_LINE = 20_000, 64
+
+    def __init__(self) -> None:
+        self.left = self._STORE
+
+    def earn(self, read_bytes: int) -> None:
+        """So much more of the log was read."""
+        self.left = min(self._STORE, self.left + read_bytes // self._BYTES_A_LINE)
+
+    def spend(self, lines: int) -> None:
+        """So many lines were looked at; some that led to nothing may be a few too many."""
+        self.left = min(self._STORE, self.left - lines)
+
+
 class Block(NamedTuple):
     """One event: `kind`, from `start` to before `end`; `parts` are its lines when others' lie in between."""
 
@@ -46,19 +65,22 @@ class NeedMore(Exception):
 
 class Text:
     """Complete lines in `buffer[floor:stop]`; `final` says that nothing will follow. `form` is auto, plain or json;
-    `errors` says whether records without a trace count, `nested` that it is one writer's part of a text.
+    `errors` says whether records without a trace count, `nested` that it is one writer's part of a text; `patience` is
+    that of the log it is a stretch of.
 
     Lines below `floor` are spoken for; between `low` and there only by events of one line."""
 
-    __slots__ = ("buffer", "errors", "final", "floor", "form", "line_bytes", "low", "nested", "stop")
+    __slots__ = ("buffer", "errors", "final", "floor", "form", "line_bytes", "low", "nested", "patience", "stop")
 
     def __init__(
         self, buffer: bytes | bytearray, floor: int, stop: int, *, final: bool, form: str = "auto",
         errors: bool = True, line_bytes: int = 1 << 20, nested: bool = False, low: int | None = None,
+        patience: Patience | None = None,
     ) -> None:  # fmt: skip
         self.buffer, self.floor, self.stop, self.final = buffer, floor, stop, final
         self.low = floor if low is None else low
         self.form, self.errors, self.line_bytes, self.nested = form, errors, line_bytes, nested
+        self.patience = patience or Patience()
 
     def line(self, at: int) -> bytes:
         """The line that starts at `at`, without its newline."""

@@ -22,6 +22,8 @@ LOOK_AHEAD = 12
 """Lines behind an error record in which a trace of the same writer makes it that trace's record."""
 _LOOK_BACK = 16
 _SILENCE, _LONG_SILENCE = 24, 200
+_WORTH = 8
+"""Lines that may be looked at for each line of an event."""
 _FIRST_LINES, _MAX_WRITERS, _MATCHED = 64, 32, 1000
 _MARKS = (b"at ", b"Traceback (", b'  File "', b"panic: ", b" [", b"panicked at", b"from ", b":in ", b"trace")
 _MARK = re.compile(b"|".join(map(re.escape, _MARKS)))
@@ -107,7 +109,8 @@ def shares(core: bytes, line: bytes) -> bool:
 
 
 def writers(text: Text, at: int) -> list[Block] | None:
-    """The event the line at `at` belongs to, and all that overlap with it; None when it is none. Raises NeedMore."""
+    """The event the line at `at` belongs to, and all that overlap with it; None when it is none, or the log's patience
+    is at an end. Raises NeedMore."""
     from nightshift.monitors.logs import segment
 
     begin = at
@@ -125,8 +128,11 @@ def writers(text: Text, at: int) -> list[Block] | None:
         chosen = _overlapping(events, at)
         end = max((e.last for e in chosen), default=at)
         waiting = [e for e in open_ if e.start <= end]
+        text.patience.spend(len(lines) - _WORTH * sum(len(e.numbers) for e in chosen))
         if not waiting:
             return _blocks(text, chosen, lines) if chosen else None
+        if text.patience.left <= 0:
+            return None
         if everything:
             raise segment.NeedMore(begin, ended=all(e.ended for e in waiting))
         wanted *= 4

@@ -149,11 +149,14 @@ WRITERS = [
 
 
 def interleaved(texts, style, rnd):
-    """Line by line, whoever's turn it is."""
+    """Line by line, whoever's turn it is; nobody who has begun is silent for longer than ten lines."""
     queues = [[style(n, rnd) + line for line in text.splitlines()] for n, text in enumerate(texts)]
-    lines = []
-    while queues := [q for q in queues if q]:
-        lines.append(rnd.choice(queues).pop(0))
+    lines, spoke = [], {}
+    while waiting := [n for n, q in enumerate(queues) if q]:
+        late = [n for n in waiting if len(lines) - spoke.get(n, len(lines)) >= 10 - len(waiting)]
+        chosen = late[0] if late else rnd.choice(waiting)
+        spoke[chosen] = len(lines)
+        lines.append(queues[chosen].pop(0))
     return "\n".join(lines) + "\n"
 
 

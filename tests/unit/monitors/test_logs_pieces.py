@@ -3,6 +3,7 @@
 import io
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from nightshift.daemon.kit.clock import ManualClock
 from nightshift.monitors.logs.group import Grouper
 from nightshift.monitors.logs.scan import Prefilter, Scanner, carry_bytes
 from nightshift.monitors.logs.testing import CHAINED, PLAIN, json_line, prefixed
+from nightshift.monitors.logs.text import Text
 
 LINE_BYTES = 4096
 PARTS = [
@@ -68,3 +70,37 @@ def test_a_stream_is_read_in_pieces_too():
     whole = read_signals(io.BytesIO(data), service="s", clock=ManualClock())
     pieces = read_signals(io.BytesIO(data), service="s", clock=ManualClock(), read_bytes=7, line_bytes=LINE_BYTES)
     assert [s.key for s in whole] == [s.key for s in pieces] and len(whole) == 5
+
+
+class Counting(Text):
+    """Counts how often a line is looked at."""
+
+    __slots__ = ()
+    looks = 0
+
+    def line(self, at):
+        Counting.looks += 1
+        return super().line(at)
+
+
+class Watched(Scanner):
+    __slots__ = ()
+
+    def text(self, buffer, start, stop, *, final):
+        return Counting(buffer, start, stop, final=final, errors=True, patience=self._patience)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("lines", [
+    ["[pid 1] Traceback (most recent call last):"], [f"[pid {n}] Traceback (most recent call last):" for n in range(500)],
+    ["2026-01-01 00:00:00 ERROR x failed", '2026-01-01 00:00:01   File "x", line 3'],
+    *([["[a] ERROR x failed", "[a] x"] * 11 + ['[a]   File "x", line 3, in f']]),
+])  # fmt: skip
+def test_prefixes_that_lead_to_nothing_cost_a_bounded_number_of_looks_at_each_line(lines, compiled):
+    data = bytearray("\n".join(lines * (8000 // len(lines))).encode() + b"\n")
+    Counting.looks = 0
+    grouper = Grouper(service="s", source="x", identity="i", clock=ManualClock(), labels={}, errors=True)
+    scanner = Watched(grouper, Prefilter(errors=True, compiled=compiled), position=0, line_bytes=2048)
+    scanner.scan(data, len(data))
+    scanner.finish_line()
+    assert Counting.looks < 8000 * 10
