@@ -281,7 +281,13 @@ def evidence_of(case: Case, baseline: Mapping[str, Any], files: Mapping[str, Fil
     }
     if not suspicion:
         suspicion = _untraced(crashes, files)
-    return Evidence(suspicion=suspicion, crashes=tuple(crashes))
+    kinds = {
+        str(path): {
+            int(n): {str(k): frozenset(map(str, v)) for k, v in names.items()} for n, names in functions.items()
+        }
+        for path, functions in baseline.get("kinds", {}).items()
+    }
+    return Evidence(suspicion=suspicion, crashes=tuple(crashes), kinds=kinds)
 
 
 def _untraced(crashes: list[Crash], files: Mapping[str, File]) -> dict[str, dict[int, float]]:

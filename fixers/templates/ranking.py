@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nightshift.fixers.templates.all_templates import TRUST, edits_at
+from nightshift.fixers.templates.kinds import Known, nonsense
 from nightshift.fixers.templates.site import Clue, Site
-from nightshift.fixers.templates.source import Edit, Function, Source, header_end
+from nightshift.fixers.templates.source import Edit, Function, Source, first_line, header_end
 
 _CRASH_BONUS = (1.5, 1.25, 1.15, 1.1)
 _INDIRECT = 0.45
@@ -28,12 +29,13 @@ class Crash:
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Suspicion in 0..1 per path and line, the crashes seen, literals (as text) that failing tests expect, and short
-    strings that stand anywhere in them."""
+    strings that stand anywhere in them; types seen per path, first line of a function, and name."""
 
     suspicion: Mapping[str, Mapping[int, float]]
     crashes: tuple[Crash, ...] = ()
     expected: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    kinds: Mapping[str, Mapping[int, Known]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +96,32 @@ def _of_file(path: str, source: Source, evidence: Evidence) -> Iterator[Candidat
         factor = suspicion**1.5 * (_CRASH_BONUS[min(min(c.depth for c in found), 3)] if found else 1.0)
         if isinstance(statement, Function) and node is not statement and not _is_default(source, node, statement):
             continue
+        known = _known(source, node, evidence.kinds.get(path, {}))
         for edit in edits_at(Site(source, node, found, evidence.expected, cache, evidence.words)):
+            if known and _senseless(source, node, edit, known):
+                continue
             outside = source.function(statement) is None and not isinstance(statement, Function)
             yield Candidate(edits=(edit,), score=edit.weight * TRUST.get(edit.template, 0.7) * factor, imports=outside)
+
+
+def _known(source: Source, node: ast.AST, kinds: Mapping[int, Known]) -> Known:
+    """Types of the names around a node, those of the functions around its own included."""
+    found: dict[str, frozenset[str]] = {}
+    function = source.function(node)
+    while function is not None and kinds:
+        for name, types in kinds.get(first_line(function), {}).items():
+            found.setdefault(name, types)
+        function = source.function(function)
+    return found
+
+
+def _senseless(source: Source, node: ast.AST, edit: Edit, known: Known) -> bool:
+    """Whether the types seen say that an expression put in place can only fail."""
+    if not isinstance(node, ast.expr) or "\n" in edit.text or edit.template in ("guard", "conversion", "name", "await"):
+        return False
+    if (edit.start, edit.end) == source.span(node):
+        return nonsense(edit.text, known, node, source.parents.get(node))
+    return edit.end > edit.start and nonsense(edit.text, known)
 
 
 def _decorates(source: Source, node: ast.AST) -> bool:

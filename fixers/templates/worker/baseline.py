@@ -36,6 +36,7 @@ class Baseline:
         self.lines: dict[int, Any] = {}
         self.crashes: list[dict[str, Any]] = []
         self.spectrum = Spectrum()
+        self.kinds: dict[str, dict[str, dict[str, list[str]]]] = {}
 
     def measure(self) -> None:
         """Fork both children and read what they say until they end or time is up."""
@@ -84,6 +85,8 @@ class Baseline:
         index = line["i"]
         segments = [{(path, n) for path, ns in s.items() for n in ns} for s in line["segments"]]
         self.cheap[index] = line["o"]
+        for path, functions in line.get("kinds", {}).items():
+            self.kinds.setdefault(path, {}).update(functions)
         self.lines[index] = frozenset().union(*segments)
         failed = self.outcomes.get(index, line["o"]) == "failed"
         if failed and not self.wanted(index):
@@ -132,7 +135,8 @@ class Baseline:
             finally:
                 recorder.stop()
             crashes = [_crash(item.nodeid, frames_of(e, self.files)) for e in self.items.plugin.errors[:1]]
-            return {"i": index, "o": outcome, "segments": [_packed(s) for s in recorder.segments], "crashes": crashes}
+            return {"i": index, "o": outcome, "segments": [_packed(s) for s in recorder.segments], "crashes": crashes,
+                    "kinds": _sorted(recorder.kinds)}  # fmt: skip
 
         self._guarded(indexes, each, out, True)
 
@@ -156,6 +160,13 @@ class Baseline:
 def _crash(test: str, told: Any) -> dict[str, Any]:
     exception, message, frames = told
     return {"test": test, "exception": exception, "message": message, "frames": frames}
+
+
+def _sorted(kinds: Any) -> Any:
+    return {
+        path: {n: {name: sorted(types) for name, types in names.items()} for n, names in functions.items()}
+        for path, functions in kinds.items()
+    }
 
 
 def _packed(segment: Any) -> dict[str, list[int]]:

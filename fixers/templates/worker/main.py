@@ -123,7 +123,8 @@ def _serve(setup: dict[str, Any], say: Say, session: Any, plugin: Plugin) -> Non
     evaluator = Evaluator(items, Swapper(_modules(setup)), plan, State(_imported(files)))
     say({"t": "baseline", "seconds": time.monotonic() - start, "suspicion": baseline.spectrum.suspicion(),
          "crashes": baseline.crashes, "collected": len(items.items), "passing": len(plan.passing),
-         "failing": [items.items[i].nodeid for i in plan.failing], "mode": "swap"})  # fmt: skip
+         "failing": [items.items[i].nodeid for i in plan.failing], "mode": "swap",
+         "kinds": baseline.kinds})  # fmt: skip
     ids = {key: [items.items[i].nodeid for i in getattr(plan, key)] for key in ("failing", "passing")}
     _rounds(Search(evaluator, plan, ids, setup, say), Mailbox(setup["mailbox"]))
 

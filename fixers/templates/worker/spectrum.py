@@ -14,6 +14,7 @@ from typing import Any, Tuple
 
 Line = Tuple[str, int]
 _MAX_SEGMENTS = 400
+_MOST_LOOKS, _MOST_KINDS = 60, 6
 
 
 class Recorder:
@@ -24,6 +25,8 @@ class Recorder:
         self.segments: list[set[Line]] = [set()]
         self.test_code: Any | None = None
         self._last = 0
+        self.kinds: dict[str, dict[int, dict[str, set[str]]]] = {}
+        self._looks: dict[Any, int] = {}
 
     def begin(self, test_code: Any | None) -> None:
         """A new test starts."""
@@ -41,6 +44,19 @@ class Recorder:
         """A line of the test function runs."""
         if self.segments[-1] and len(self.segments) < _MAX_SEGMENTS:
             self.segments.append(set())
+
+    def look(self, path: str, frame: Any) -> None:
+        """Note the types of a function's names, the first times it runs."""
+        code = frame.f_code
+        looks = self._looks.get(code, 0)
+        if looks >= _MOST_LOOKS:
+            return
+        self._looks[code] = looks + 1
+        seen = self.kinds.setdefault(path, {}).setdefault(code.co_firstlineno, {})
+        for name, value in frame.f_locals.items():
+            types = seen.setdefault(name, set())
+            if len(types) < _MOST_KINDS:
+                types.add(type(value).__name__)
 
     def start(self) -> None:
         """Begin tracing."""
@@ -73,6 +89,8 @@ class Recorder:
         def local(frame: Any, event: str, arg: Any) -> Any:
             if event == "line":
                 self.segments[-1].add((path, frame.f_lineno))
+            if event in ("line", "return"):
+                self.look(path, frame)
             return local
 
         return local
@@ -89,6 +107,7 @@ class Recorder:
             path = self.files.get(code.co_filename)
             if path is not None:
                 self.segments[-1].add((path, line))
+                self.look(path, sys._getframe(1))
             elif code is self.test_code:
                 self.next_segment()
             else:
