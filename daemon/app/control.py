@@ -18,7 +18,7 @@ from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.missions.engine import Engine
 from nightshift.daemon.missions.policy import stopped
 from nightshift.daemon.missions.policy.explain import explain
-from nightshift.daemon.model import ENDS, Health, Mission, Signal, Stage
+from nightshift.daemon.model import ENDS, ForgeEvent, Health, Mission, Signal, Stage
 from nightshift.daemon.ports import Forge, Receiver, Refused
 from nightshift.daemon.store.store import Store
 
@@ -35,7 +35,7 @@ class Control:
     def __init__(self, config: Config, store: Store, engine: Engine, sandboxes: LateSandboxes, intake: Intake,
                  shelf: Bookshelf, desk: RunDesk, forge: Forge) -> None:  # fmt: skip
         self._config, self._engine, self._sandboxes = config, engine, sandboxes
-        self.hear = Hearing(config.services_model(), store, forge, self._signal)
+        self._forge = forge
         self._intake, self._shelf, self._store, self._desk = intake, shelf, store, desk
 
     @property
@@ -59,6 +59,14 @@ class Control:
         """The store answers; a missing sandbox engine delays missions, so it is shown but does not fail readiness."""
         self._store.missions.list(limit=1)
         return [Health(ok=True, what="store", detail="answers")]
+
+    @cached_property
+    def _hearing(self) -> Hearing:
+        return Hearing(self._config.services_model(), self._store, self._forge, self._signal)
+
+    def hear(self, events: Sequence[ForgeEvent]) -> None:
+        """What people did on a forge."""
+        self._hearing(events)
 
     def signal_mission(self, mission: str, verb: str, actor: str, reason: str) -> None:
         """Pass a human signal on. Raises KeyError, Refused."""

@@ -20,6 +20,9 @@ from nightshift.daemon.store.store import Store
         (Stage.QUEUED, False, "pause", ""),
         (Stage.ROLLING_BACK, False, "reject", "taken back already"),
         (Stage.ROLLING_BACK, False, "pause", "taken back already"),
+        (Stage.MERGING, False, "redirect", ""),
+        (Stage.WATCHING, False, "redirect", "merged already"),
+        (Stage.DEPLOYING, False, "take_over", "merged already"),
         (Stage.HEALED, False, "approve", "over"),
         (Stage.DISMISSED, False, "reject", "over"),
     ],
@@ -37,7 +40,7 @@ class Engine:
         self.lost = False
         self.took: list[str] = []
 
-    def signal(self, mission: str, verb: str, actor: str, reason: str) -> None:
+    def signal(self, mission: str, verb: str, actor: str, reason: str, key: str) -> None:
         if self.lost:
             raise KeyError(mission)
         self.took.append(verb)
@@ -46,7 +49,7 @@ class Engine:
 def test_a_pause_can_be_resumed_before_the_step_under_way_has_ended(store: Store):
     store.missions.ensure(Mission(id="mis-1", incident="inc-1", service="shop", stage=Stage.JUDGING))
     engine = Engine()
-    control = Control(None, store, engine, None, None, None, None)
+    control = Control(None, store, engine, None, None, None, None, None)
     with pytest.raises(Refused, match="not paused"):
         control.signal_mission("mis-1", "resume", "ada", "")
     engine.lost = True
