@@ -45,6 +45,8 @@ class Limits(_Section):
     """Files that name the processes `process.signal` may signal."""
     hosts: tuple[str, ...] = ()
     """`host` or `host:port` that `http.request` may call and `tls.expiry` may look at."""
+    tokens: dict[str, SecretStr] = {}
+    """Bearer tokens that `http.request` may send, by name; books name them and never hold them."""
     databases: dict[str, Database] = {}
     """Databases the `sql` action may ask, by name."""
     prometheus: str = ""

@@ -52,7 +52,8 @@ def _type(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         items = value.get("items", {})
         return f"list of {_type(items, schema) if items else 'anything'}"
     words = {"string": "text", "integer": "whole number", "object": "mapping", "boolean": "yes or no"}
-    return words.get(value.get("type", ""), value.get("type", "anything"))
+    kind = str(value.get("type", "anything"))
+    return words.get(kind, kind)
 
 
 def _line(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
@@ -18,18 +19,19 @@ from pydantic import BaseModel, ValidationError
 
 from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.model import dump, load
-from nightshift.daemon.ports import Refused
+from nightshift.daemon.ports import EnvironmentBroke, Refused
 
 from .action import Action, Output
 from .all_actions import action_named
 from .book import UNDO, Runbook, Step
 from .condition import met
 from .context import Context
-from .errors import ActionFailed
+from .errors import ActionFailed, Waiting
 from .records import Entries, RunRecord
 from .results import OnStep, RunResult, StepResult
 from .template import TemplateError, fill, holes
 
+log = logging.getLogger(__name__)
 HEAD, STOP, ANSWER = "#run", "#stop", "#answer/"
 _OUTPUT_CHARS = 8192
 _VALUES_CHARS = 65_536
@@ -202,6 +204,11 @@ class Running:
             if self.dry_run and _later(unit.step):
                 return "planned", Output(text=f"{unit.step.action} with what only earlier steps know"), ""
             return "failed", Output(text=""), _first(error)
+        except (EnvironmentBroke, Waiting, Paused):
+            raise
+        except Exception as error:  # an action's defect must not keep what was done from being taken back
+            log.exception("%s: %s broke", self.key, unit.step.action)
+            return "failed", Output(text=""), f"internal error: {type(error).__name__}: {error}"
 
     def _do(self, unit: _Unit, action: Action, arguments: BaseModel) -> Output:
         self._check()
@@ -256,6 +263,11 @@ class Running:
             status, text, reason = "done", self._undo_step(name), ""
         except (ActionFailed, Refused, TemplateError) as error:
             status, text, reason = "failed", "", str(error)
+        except (EnvironmentBroke, Waiting):
+            raise
+        except Exception as error:  # the other steps are still to be taken back
+            log.exception("%s: the undo of %s broke", self.key, name)
+            status, text, reason = "failed", "", f"internal error: {type(error).__name__}: {error}"
         took_s = self.context.clock.monotonic() - started
         return self._written("rollback", step, entry, Output(text=text), status, reason, took_s)
 

@@ -68,6 +68,15 @@ def of_host(context: Context, host: str, port: int, *, usual: int) -> Called:
     return Called(host=host, port=port, address=addresses[0])
 
 
+def called_here(url: str) -> bool:
+    """Whether a URL names this machine by its loopback address or name."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _unfit(address: str) -> bool:
     judged = ipaddress.ip_address(address)
     if isinstance(judged, ipaddress.IPv6Address):

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nightshift.daemon.kit.redact import redact
-from nightshift.daemon.ports import EnvironmentBroke
+from nightshift.daemon.ports import EnvironmentBroke, Refused
 
 from ..action import Action, Evidence, Output
 from ..context import Context
-from ..errors import ActionFailed
-from .calling import of_url
+from ..errors import ActionFailed, nearest
+from .calling import called_here, of_url
 
 _MOST_BYTES = 64 * 1024
 _SAFE = ("GET", "HEAD", "PUT", "DELETE")
@@ -33,6 +33,8 @@ class Arguments(BaseModel):
     """The method."""
     headers: dict[str, str] = {}
     """Further headers."""
+    bearer: str = Field(default="", max_length=60, json_schema_extra={"literal": True})
+    """Name of a token in `runbooks.limits.tokens` to send."""
     body: Any = None
     """What to send: a text as it is, anything else as JSON."""
     statuses: tuple[int, ...] = ()
@@ -87,7 +89,7 @@ def _sent(arguments: Arguments, context: Context, key: str, timeout_s: float) ->
     import httpx
 
     called, scheme = of_url(context, arguments.url), urlsplit(arguments.url).scheme
-    headers = {**arguments.headers, "Host": called.header(scheme), "Idempotency-Key": key}
+    headers = {**arguments.headers, "Host": called.header(scheme), "Idempotency-Key": key, **_token(arguments, context)}
     content = None if arguments.body is None else arguments.body
     if content is not None and not isinstance(content, str):
         content = json_format.dumps(content)
@@ -109,6 +111,17 @@ def _sent(arguments: Arguments, context: Context, key: str, timeout_s: float) ->
         raise ActionFailed(f"no answer within {timeout_s:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise EnvironmentBroke(f"{called.host} can't be reached: {type(error).__name__}") from None
+
+
+def _token(arguments: Arguments, context: Context) -> dict[str, str]:
+    if not arguments.bearer:
+        return {}
+    known = context.limits.tokens
+    if arguments.bearer not in known:
+        raise Refused(f"there is no token '{arguments.bearer}' in runbooks.limits{nearest(arguments.bearer, known)}")
+    if urlsplit(arguments.url).scheme != "https" and not called_here(arguments.url):
+        raise Refused("a token is only sent over https, or to this machine")
+    return {"Authorization": f"Bearer {known[arguments.bearer].get_secret_value()}"}
 
 
 def _json(body: str) -> Any:

@@ -104,14 +104,18 @@ def replicaset(made, revision, age_s=60, owner="shop"):
         "metadata": {
             "name": f"{owner}-h{revision}", "namespace": "prod", "creationTimestamp": born,
             "annotations": {REVISION: str(revision)},
-            "ownerReferences": [{"kind": "Deployment", "name": owner, "uid": f"uid-{owner}", "controller": True}],
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": owner, "uid": f"uid-{owner}", "controller": True}],
         },
-        "spec": {"template": hashed},
+        "spec": {"selector": {"matchLabels": {"app": "shop"}}, "template": hashed},
     }  # fmt: skip
 
 
 def pod(name, node="n1", quality="BestEffort", owned=True, namespace="prod"):
-    owners = [{"kind": "ReplicaSet", "name": "shop-h1", "uid": "u", "controller": True}] if owned else []
+    owners = (
+        [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "shop-h1", "uid": "u", "controller": True}]
+        if owned
+        else []
+    )
     return {
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "ownerReferences": owners},

@@ -80,6 +80,24 @@ def test_a_request_carries_its_key_and_gives_its_answer(site):
     assert result.steps[0].values["json"]["state"]["queue"] == [7]
 
 
+def test_a_token_is_sent_by_name_and_not_shown(site):
+    chosen = book("http.request", url=f"http://{site.at}/x", bearer="shop")
+    result = run(chosen, hosts=[site.at], tokens={"shop": "sesame-open-123"})
+    assert site.asked[0][2]["Authorization"] == "Bearer sesame-open-123"
+    assert "sesame" not in str(result)
+    assert "there is no token 'shop'" in run(chosen, key="b", hosts=[site.at]).reason
+
+
+def test_a_token_is_not_sent_in_the_open(site, monkeypatch):
+    rows = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", site.server_address[1]))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
+    port = site.server_address[1]
+    chosen = book("http.request", url=f"http://shop.example:{port}/x", bearer="shop")
+    told = run(chosen, hosts=[f"shop.example:{port}"], tokens={"shop": "sesame-open-123"})
+    assert "only sent over https" in told.reason
+    assert site.asked == []
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://{at}@evil.example/", "http://evil.example/{at}", "http://localhost:{port}/", "http://127.1:{port}/",

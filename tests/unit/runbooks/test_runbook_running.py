@@ -363,3 +363,17 @@ def test_a_run_whose_key_is_another_s_is_refused(world):
     world.run({"steps": [{"name": "w", **world.write("a")}]})
     with pytest.raises(Refused):
         world.run({"steps": [{"name": "w", **world.write("b")}]})
+
+
+def test_a_defect_of_an_action_is_a_failed_step_and_what_was_done_is_taken_back(world, monkeypatch):
+    from nightshift.runbooks.actions.check import Assert
+
+    def broken(*_, **__):
+        raise RuntimeError("a bug with password=hunter22")
+
+    monkeypatch.setattr(Assert, "run", broken)
+    result = world.run({"steps": [world.rotate("x"), NO]})
+    assert result.status == "rolled_back", result
+    assert "internal error: RuntimeError" in result.reason
+    assert "hunter22" not in str(result)
+    assert [p.name for p in world.logs.iterdir()] == ["x"]
