@@ -62,6 +62,7 @@ def mission_part(store: Store, mission: Mission | None) -> Json:
         "mission": dump(mission) if mission else None,
         "verdict": verdict,
         "change": _last(events, "change"),
+        "outcome": _last(events, "outcome"),
         "diff": str(_at(verdict, "patch", "diff") or ""),
         "journal": [dump(event) for event in events],
     }

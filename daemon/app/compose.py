@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 
 from nightshift.daemon.app.books import Bookshelf, RunbookDeployer
 from nightshift.daemon.app.desk import RunDesk
 from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.config import Config
+from nightshift.daemon.deployers.all_deployers import EachItsOwn, create, folder_of
 from nightshift.daemon.deployers.command import CommandDeployer
 from nightshift.daemon.forges.local import LocalForge
 from nightshift.daemon.forges.routed import Routed, remote
 from nightshift.daemon.intake.intake import Intake
 from nightshift.daemon.kit.clock import Clock
+from nightshift.daemon.missions.guards import GuardReader, Metrics, worse
 from nightshift.daemon.missions.lending import LentFixers, LentRepositories
 from nightshift.daemon.missions.operations import Operations
 from nightshift.daemon.missions.parts import Parts
 from nightshift.daemon.missions.watch import make_watcher
-from nightshift.daemon.model import Incident
-from nightshift.daemon.ports import Fixer, Forge, Reproducer, Sandboxes, Tester
+from nightshift.daemon.model import Incident, Service
+from nightshift.daemon.ports import Deployer, EnvironmentBroke, Fixer, Forge, Reproducer, Sandboxes, Tester
 from nightshift.daemon.store.store import Store
+from nightshift.monitors.prometheus import Settings as PrometheusSettings
 
 
 def sandboxes(config: Config) -> LateSandboxes:
@@ -40,6 +44,55 @@ def forges(config: Config, clock: Clock) -> Forge:
     return Routed(made | {name: remote(name, settings, root, clock) for name, settings in config.forges.items()})
 
 
+def deployers(config: Config, clock: Clock, forge: Forge, guards: Mapping[str, GuardReader]) -> Deployer:
+    """Each service's own way to deploy; a command where none is named."""
+    root = config.state_dir / "deploys"
+
+    def repo_of(service: Service) -> str:
+        return str(forge.path(service))
+
+    def wrong(service: Service, since_ms: int) -> str:
+        reader = guards.get(service.name)
+        return worse(reader.read(since_ms, since_ms, clock.now_ms())) if reader else ""
+
+    named = {s.name: s.deployer for s in config.services if s.deployer}
+    own = {name: create(how, folder_of(root, name), clock, repo_of, wrong) for name, how in named.items()}
+    return EachItsOwn(own, CommandDeployer(root, clock, repo_of))
+
+
+def guard_readers(config: Config) -> dict[str, GuardReader]:
+    """The guard metrics of every service that has some."""
+    guarded = [service for service in config.services if service.guards]
+    if not guarded or config.monitors.prometheus is None:
+        return {}
+    metrics = _metrics(config.monitors.prometheus)
+    return {
+        s.name: GuardReader(s.name, s.guards, metrics, window_s=s.guard_window_s, step_s=s.guard_step_s,
+                            before_s=s.guard_before_s)
+        for s in guarded
+    }  # fmt: skip
+
+
+def _metrics(settings: PrometheusSettings) -> Metrics:
+    """Values of one series, from the server that is watched as well."""
+
+    def values(query: str, from_s: float, to_s: float, step_s: float) -> Sequence[float]:
+        from nightshift.monitors.prometheus.client import BadRule, Prometheus
+
+        client = Prometheus(settings)
+        try:
+            found = client.over(query, from_s, to_s, step_s)
+        except BadRule as bad:
+            raise EnvironmentBroke(f"Prometheus refuses the query: {bad}") from bad
+        finally:
+            client.close()
+        if len(found) > 1:
+            raise EnvironmentBroke(f"the query gives {len(found)} series, and one is needed: sum them")
+        return [value for _, value in found[0].points] if found else []
+
+    return values
+
+
 def parts(
     config: Config,
     store: Store,
@@ -51,7 +104,7 @@ def parts(
 ) -> Parts:
     """Everything missions need."""
     forge = forges(config, clock)
-    command = CommandDeployer(config.state_dir / "deploys", clock, lambda service: str(forge.path(service)))
+    guards = guard_readers(config)
     made = _reproducer(engine, config), _tester(engine, config), _fixers(config)
     return Parts(
         store=store,
@@ -62,8 +115,12 @@ def parts(
         tester=made[1],
         fixers=made[2],
         operations=_operations(config, store, clock, shelf, forge, *made),
-        deployer=RunbookDeployer(shelf, command),
-        watcher=make_watcher(lambda incident, at_ms: store.incidents.occurrences_since(incident.id, at_ms), clock),
+        deployer=RunbookDeployer(shelf, deployers(config, clock, forge, guards)),
+        node=f"{socket.gethostname()}:{config.state_dir.absolute()}",
+        watcher=make_watcher(
+            lambda incident, at_ms: store.incidents.occurrences_since(incident.id, at_ms), clock,
+            lambda service: guards.get(service.name),
+        ),
         channels=tuple(channels),
         policy=config.policy,
         budget=config.budget,

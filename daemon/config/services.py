@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, DirectoryPath, Field
+from pydantic import BaseModel, ConfigDict, DirectoryPath, Field, model_validator
 
+from nightshift.daemon.deployers.all_deployers import AnyDeployer
+from nightshift.daemon.deployers.images import Argv
+from nightshift.daemon.missions.guards import AnyGuard
 from nightshift.daemon.missions.policy.levels import Autonomy, lowest
 from nightshift.daemon.model import Service
-
-
-def _argv(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return shlex.split(value)
-    except ValueError as error:
-        raise ValueError(f"can't be split into words ({error}); write it as a list") from None
-
-
-Argv = Annotated[tuple[str, ...], BeforeValidator(_argv, json_schema_input_type=str | list[str])]
-"""A program and its arguments: a list, or one line that is split as a shell would (and run without a shell)."""
 
 RemoteRepo = Annotated[str, Field(pattern=r"^(https|ssh|http|file)://")]
 
@@ -50,6 +39,8 @@ class ServiceSettings(BaseModel):
     deploy: Argv = ()
     """The command that ships the merged commit. It gets NIGHTSHIFT_SERVICE, NIGHTSHIFT_COMMIT, NIGHTSHIFT_REPO (a bare
     repository that has the commit), NIGHTSHIFT_KEY and NIGHTSHIFT_ATTEMPT. Empty: no deploy."""
+    deployer: AnyDeployer | None = None
+    """Another way to deploy than a command: `docker`, `kubernetes`, `argocd`, `flux`, or `none` (people deploy)."""
     deploy_timeout_s: Annotated[float, Field(gt=0)] = 300.0
     """How long a deploy may take, in seconds."""
     url: str = ""
@@ -64,6 +55,15 @@ class ServiceSettings(BaseModel):
     seconds; 0: no canary."""
     watch_interval_s: Annotated[float, Field(gt=0)] = 5.0
     """Seconds between two reads of that watch."""
+    guards: tuple[AnyGuard, ...] = ()
+    """Metrics that must be no worse after a deploy than before: `latency`, `errors`, `memory`, `restarts`, or PromQL of
+    your own. They are read from the server of `monitors.prometheus`."""
+    guard_window_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """What their rates are taken over; so long after a deploy they still know the time before, and are not compared."""
+    guard_step_s: Annotated[float, Field(ge=1, le=600)] = 15.0
+    """Seconds between two samples of them."""
+    guard_before_s: Annotated[float, Field(ge=10, le=7 * 86400)] = 1800.0
+    """How long before the deploy they are compared with."""
     autonomy: Autonomy = "propose"
     """How far Nightshift goes alone: `observe` (diagnose and report), `propose` (open a pull request and wait for a
     person), `earned` (as `propose`, until the track record allows `merge`), `merge` (merge and deploy what it proved;
@@ -74,6 +74,18 @@ class ServiceSettings(BaseModel):
     """A runbook that deploys the service instead of `deploy`."""
     forge: str = "local"
     """Where its pull requests live: a name of `forges`, or `local`, which needs no server."""
+
+    @model_validator(mode="after")
+    def _one_way_to_deploy(self) -> ServiceSettings:
+        ways = [name for name in ("deploy", "deployer", "runbook") if getattr(self, name)]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} are each a way to deploy: keep one")
+        least_s = self.guard_window_s + 8 * self.guard_step_s
+        if self.guards and self.watch_window_s < least_s:
+            raise ValueError(
+                f"guards can't be told in {self.watch_window_s:g} s: set watch_window_s to {least_s:g} or more"
+            )
+        return self
 
     def model(self, cap: Autonomy = "merge") -> Service:
         """The noun the rest of the house works with; its autonomy is never above `cap`."""

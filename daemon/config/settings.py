@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, DirectoryPath, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from nightshift.daemon.config.services import Argv, ServiceSettings
+from nightshift.daemon.config.services import ServiceSettings
+from nightshift.daemon.deployers.images import Argv
 from nightshift.daemon.forges.gitea import Settings as Gitea
 from nightshift.daemon.forges.github import Settings as GitHub
 from nightshift.daemon.forges.gitlab import Settings as GitLab
@@ -249,7 +250,7 @@ class Config(BaseSettings):
     policy: Annotated[PolicySettings, Field(validate_default=True)] = PolicySettings()
     budget: Budget = Budget()
     intake: Intake = Intake()
-    monitors: MonitorsSettings = MonitorsSettings()
+    monitors: Annotated[MonitorsSettings, Field(validate_default=True)] = MonitorsSettings()
     sandbox: Sandbox = Sandbox()
     forge: ForgeSettings = ForgeSettings()
     forges: Annotated[dict[ForgeName, RemoteForge], Field(validate_default=True)] = {}
@@ -263,6 +264,16 @@ class Config(BaseSettings):
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"two services are called '{twice[0]}'")
+        return value
+
+    @field_validator("monitors")
+    @classmethod
+    def _guards_have_a_server(cls, value: MonitorsSettings, info: ValidationInfo) -> MonitorsSettings:
+        guarded = [service.name for service in info.data.get("services", ()) if service.guards]
+        if guarded and value.prometheus is None:
+            raise ValueError(
+                f"service '{guarded[0]}' has guards, which are read from `prometheus`: say where it answers"
+            )
         return value
 
     @field_validator("policy")

@@ -7,6 +7,7 @@ waited for in the same way.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,7 +32,7 @@ class _Reconciled(BaseModel):
 
     name: Name
     """Name of the object that is reconciled."""
-    kubeconfig: str = ""
+    kubeconfig: Path | None = None
     """Credentials; empty: in-cluster ones if there are any, else the default file."""
     kube_context: str = ""
     """Context of that file; empty: its current one."""
@@ -71,7 +72,9 @@ class GitOpsDeployer:
         self, settings: ArgoSettings | FluxSettings, clock: Clock, repo_of: Callable[[Service], str] = lambda _: ""
     ) -> None:
         self._settings, self._clock, self._repo_of = settings, clock, repo_of
-        self._context = Context(kubeconfig=settings.kubeconfig, kube_context=settings.kube_context, clock=clock)
+        self._context = Context(
+            kubeconfig=str(settings.kubeconfig or ""), kube_context=settings.kube_context, clock=clock
+        )
 
     def deploy(self, service: Service, commit: str, key: str) -> str:
         """Wait until the commit, or a later one that has it, is live. Raises EnvironmentBroke when it is too late."""

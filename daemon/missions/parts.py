@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from nightshift.daemon.kit.clock import Clock
 from nightshift.daemon.missions import policy
@@ -13,8 +14,13 @@ from nightshift.daemon.model import Incident, Outcome, Service
 from nightshift.daemon.ports import Deployer, Fixer, Forge, Note, Reproducer, Tester
 from nightshift.daemon.store.store import Store
 
-Watcher = Callable[[Service, Incident, int, Note], Outcome]
-"""(service, incident, deployed at ms, note) → what production did."""
+
+class Watcher(Protocol):
+    """Says what production did after a deploy that began and was done at two moments (0: it took no time)."""
+
+    def __call__(
+        self, service: Service, incident: Incident, deployed_ms: int, note: Note, began_ms: int = 0, /
+    ) -> Outcome: ...
 
 
 @dataclass(frozen=True, kw_only=True)

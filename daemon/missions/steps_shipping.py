@@ -120,7 +120,7 @@ class ShippingSteps(Record):
         service = self.service_of(mission)
         if purpose == "fix":
             self.enter(mission, Stage.DEPLOYING, f"deploying {change['merged'][:12]}")
-        effects, key = self.effects_on(service), f"{mission}-{purpose}"
+        effects, key, began_ms = self.effects_on(service), f"{mission}-{purpose}", self.parts.clock.now_ms()
         try:
             if purpose == "fix":
                 said = effects.deploy(change["merged"], key)
@@ -132,14 +132,15 @@ class ShippingSteps(Record):
             self.hand_off(mission, f"the deploy failed: {error}", {})
             return {"failed": str(error)}
         self.hand_off(mission, f"deployed {change['merged'][:12]}", {"output": said[-4000:]})
-        return {"deployed_ms": self.parts.clock.now_ms(), "commit": change["merged"]}
+        return {"deployed_ms": self.parts.clock.now_ms(), "commit": change["merged"], "began_ms": began_ms}
 
     @breakable
     def watch(self, mission: str, deployed: Json) -> Json:
         """Did production heal?"""
         self.enter(mission, Stage.WATCHING, "watching production")
         note = self.note(mission, "watch")
-        outcome = self.parts.watcher(self.service_of(mission), self.incident_of(mission), deployed["deployed_ms"], note)
+        service, incident = self.service_of(mission), self.incident_of(mission)
+        outcome = self.parts.watcher(service, incident, deployed["deployed_ms"], note, deployed.get("began_ms", 0))
         self.hand_off(mission, f"{outcome.recovery}: {outcome.reason}", {"outcome": dump(outcome)})
         return as_object(dump(outcome))
 

@@ -74,8 +74,14 @@ def _with_mission(row: ReportIncident, mission: Mission, events: Sequence[Event]
         watch=_reason(events, Stage.WATCHING),
         reason=mission.reason if mission.stage in ENDS - {Stage.HEALED} or waiting else "",
         waiting=f"nightshift approve {mission.id}" if waiting else "",
+        notes=(*row.notes, *_figures(_last(events, "outcome"))),
         cost=Cost(seconds=mission.spent_s),
     )
+
+
+def _figures(outcome: Any) -> list[str]:
+    """Before and after, a line each."""
+    return [figure["said"] for figure in (outcome or {}).get("figures", ()) if figure.get("said")]
 
 
 def stage_times(events: Sequence[Event]) -> tuple[StageTime, ...]:
