@@ -1,7 +1,7 @@
 """`nightshift heal` on bugs written apart from the fixers: what it proposes, and whether that is right.
 
-python benchmarks/suite.py [--set suite|heldout] [--only REGEX] [--jobs N] [--variant full|docstring] [--json FILE]
-                           [--self-check]
+python benchmarks/suite.py [--set suite|heldout|fresh] [--only REGEX] [--jobs N] [--variant full|docstring]
+                           [--json FILE] [--kinds] [--self-check]
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ def _tried(case: Case, folder: Path, patch: dict) -> dict:
     return {"diff": patch["diff"], "plausible": plausible, "correct": plausible and passes_held_out(case, folder)}
 
 
-def table(rows: list[dict], title: str) -> Table:
-    """Rows by kind of bug, and all of them."""
+def table(rows: list[dict], title: str, by_kind: bool) -> Table:
+    """Rows by kind of bug or by programs and packages, and all of them."""
     kinds: dict[str, list[dict]] = defaultdict(list)
     for row in rows:
-        kinds[row["kind"].split(":")[0]].append(row)
+        size = "packages" if row["kind"].startswith("package") else "programs"
+        kinds[row["kind"].split(":")[0] if by_kind else size].append(row)
     result = Table(title=title)
     for column in ("kind", *COLUMNS):
         result.add_column(column)
@@ -95,6 +96,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--variant", choices=("full", "docstring"), default="full")
     parser.add_argument("--json", type=Path, help="keep every row, patches included")
+    parser.add_argument("--kinds", action="store_true", help="a row for each kind of bug")
     parser.add_argument("--self-check", action="store_true", help="only check the bugs themselves")
     options = parser.parse_args()
     some = cases(options.variant, options.only, options.set)
@@ -108,7 +110,7 @@ def main() -> int:
             print(f"{row['name']:24} {said:10} {row['seconds']:6.1f} s", file=sys.stderr, flush=True)
             if options.json:
                 options.json.write_text(json.dumps(rows, indent=1))
-    Console().print(table(rows, f"nightshift heal, {options.set}, {options.variant} tests"))
+    Console().print(table(rows, f"nightshift heal, {options.set}, {options.variant} tests", options.kinds))
     return 0
 
 

@@ -66,6 +66,7 @@ class Search:
     paired: bool = False
     lost: int = 0
     enough_at: float = math.inf
+    expected: tuple[str, ...] = ()
 
     def left_s(self) -> float:
         """Seconds until the deadline, or until alternatives have had their time."""
@@ -191,7 +192,7 @@ class TemplateFixer:
                            "deadline_s": max(0.1, search.left_s() * 0.4)})  # fmt: skip
         self._listen(search)
         helpful = _helpful(singles, search.grades, self._settings.partial)
-        joined = pairs(helpful, search.candidates[:_JOINED], search.budget.candidates)
+        joined = pairs(helpful, search.candidates[:_JOINED], search.budget.candidates, search.expected)
         note(f"templates: no single edit is enough; {len(helpful)} help, {len(joined)} pairs of edits")
         first = len(search.candidates)
         search.candidates.extend(joined)
@@ -236,6 +237,7 @@ def _candidates(search: Search) -> list[Candidate]:
     tests = list(_failing_tests(search))
     known = evidence_of(search.case, search.baseline, search.files)
     evidence = replace(known, expected=expected_literals(tests), words=words_of(tests))
+    search.expected = evidence.expected
     paths = dict.fromkeys([*evidence.suspicion, *(f[0] for c in evidence.crashes for f in c.frames)])
     sources = parse(search.files, paths)
     sworn = {(path, line) for path, source in sources.items() for line in _asserted(source.tree)}

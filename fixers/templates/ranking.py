@@ -14,6 +14,7 @@ from nightshift.fixers.templates.source import Edit, Function, Source, first_lin
 _CRASH_BONUS = (1.5, 1.25, 1.15, 1.1)
 _INDIRECT = 0.45
 _MOST_LINES = 300
+_LONGEST_PLAIN = 4
 _DECORATION = ("decorator_list", "annotation", "returns", "type_params")
 
 
@@ -200,8 +201,16 @@ def _default_suspicion(source: Source, node: ast.AST, lines: Mapping[int, float]
     return max((lines.get(n, 0.0) for n in inside), default=0.0)
 
 
-def pairs(partial: Sequence[tuple[Candidate, float]], pool: Sequence[Candidate], limit: int) -> list[Candidate]:
-    """Two-edit candidates: each partial fix (with its gain) joined with each edit that does not overlap it."""
+def pairs(
+    partial: Sequence[tuple[Candidate, float]], pool: Sequence[Candidate], limit: int, expected: Sequence[str] = ()
+) -> list[Candidate]:
+    """Two-edit candidates: each partial fix (with its gain) joined with each edit that does not overlap it.
+
+    Edits that write an answer `expected` by a test don't take part: two of them would just recite the tests.
+    """
+    telling = [literal for literal in expected if len(literal) > _LONGEST_PLAIN]
+    partial = [(c, gain) for c, gain in partial if not _recites(c, telling)]
+    pool = [c for c in pool if not _recites(c, telling)]
     made: dict[tuple[Edit, ...], Candidate] = {}
     for first, gain in partial:
         for second in pool:
@@ -214,3 +223,7 @@ def pairs(partial: Sequence[tuple[Candidate, float]], pool: Sequence[Candidate],
                 made[edits] = Candidate(edits=edits, score=score, imports=first.imports or second.imports)
     ranked = sorted(made.values(), key=lambda c: -c.score)[:limit]
     return [replace(c, score=0.5 * c.score) for c in ranked]
+
+
+def _recites(candidate: Candidate, telling: Sequence[str]) -> bool:
+    return any(literal in edit.text for edit in candidate.edits for literal in telling)

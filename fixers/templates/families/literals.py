@@ -52,7 +52,8 @@ def _is_docstring(site: Site) -> bool:
 
 
 def _integers(site: Site, value: int) -> Iterator[Edit]:
-    near = {value + 1: 1.0, value - 1: 1.0}
+    from_end = _from_end(site)
+    near = {value + 1: 0.5 if from_end else 1.0, value - 1: 1.0}
     likely = ((0, 0.7), (1, 0.7), (-1, 0.5), (2, 0.45), (-value, 0.4), (value * 10, 0.25), (value // 10, 0.2),
               (value * 2, 0.25), (value // 2, 0.25), (value + 2, 0.25), (value - 2, 0.25))  # fmt: skip
     for other, weight in likely:
@@ -71,6 +72,13 @@ def _integers(site: Site, value: int) -> Iterator[Edit]:
         yield from site.replace(str(bool(value)), TEMPLATE, 0.15)
     if abs(value) > 1:
         yield from site.replace(f"{value}.0", TEMPLATE, 0.1)
+
+
+def _from_end(site: Site) -> bool:
+    """The 1 of `x[-1]`: the last but one is rarely meant."""
+    parent = site.parent
+    negative = isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.USub)
+    return negative and isinstance(site.source.parents.get(parent), ast.Subscript) if parent else False
 
 
 def _idle(site: Site, value: int) -> bool:

@@ -23,6 +23,7 @@ _WALL_S = 1.5
 _MORE_RELOADS = 12
 _MORE_CPU, _MOST_CPU = 6.0, 40.0
 _MOST_BETTER = 24
+_MOST_RETRIED, _MOST_LONG = 160, 16
 _PATIENCE_S = 2.0
 
 
@@ -45,6 +46,7 @@ class Search:
         self.reloads: collections.deque[Candidate] = collections.deque()
         self.confirms: collections.deque[Candidate] = collections.deque()
         self.losers: list[Candidate] = []
+        self.retried: dict[float, int] = {}
         self.children: dict[int, Child] = {}
         self.reloading: dict[int, Any] = {}
         self.selector = selectors.DefaultSelector()
@@ -63,7 +65,7 @@ class Search:
                 edits = tuple((p, s, e, t) for p, s, e, t in row["e"])
                 candidate = Candidate(row["n"], edits, mode=order.get("mode", "quick"))
                 (self.reloads if row.get("r") or self.evaluator is None else self.fresh).append(candidate)
-        start, self.found = time.monotonic(), 0
+        start, self.found, self.retried = time.monotonic(), 0, {}
         self.retry = order["op"] == "try"
         if not self.retry:
             self.losers = []
@@ -214,9 +216,15 @@ class Search:
         self.say({"t": "plausible", "n": candidate.n, "tried": self.tried})
 
     def _lost(self, candidate: Candidate) -> None:
-        """Tried again later with more time: first a little, as the first run of a fresh child is slow, then a lot."""
-        if self.retry and candidate.cpu < _MOST_CPU and len(self.losers) < 4000:
-            self.losers.append(candidate._replace(cpu=_MORE_CPU if candidate.cpu == 1.0 else _MOST_CPU))
+        """Tried again later with more time: first a little, as the first run of a fresh child is slow, then a lot.
+
+        Only the best ranked: where most candidates loop for ever, giving each a lot of time would take hours.
+        """
+        more = _MORE_CPU if candidate.cpu == 1.0 else _MOST_CPU
+        most = _MOST_RETRIED if more == _MORE_CPU else _MOST_LONG
+        if self.retry and candidate.cpu < _MOST_CPU and self.retried.get(more, 0) < most:
+            self.retried[more] = self.retried.get(more, 0) + 1
+            self.losers.append(candidate._replace(cpu=more))
 
     def _ended(self, child: Child) -> None:
         """A child is gone: by itself, killed, or torn down by its candidate."""

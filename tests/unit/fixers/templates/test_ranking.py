@@ -6,7 +6,7 @@ import pytest
 
 from nightshift.fixers.templates.fixer import _helpful
 from nightshift.fixers.templates.ranking import Crash, Evidence, pairs, rank
-from nightshift.fixers.templates.repository import editable, expected_literals
+from nightshift.fixers.templates.repository import editable, expected_literals, words_of
 from nightshift.fixers.templates.source import Source
 
 TWO = "LIMIT = 3\n\n\ndef f(a):\n    b = a + 1\n    return b < LIMIT\n\n\ndef g(a):\n    return a - 1\n"
@@ -49,6 +49,24 @@ def test_pairs_do_not_overlap() -> None:
     for candidate in joined:
         first, second = candidate.edits
         assert first.end < second.start
+
+
+def test_pairs_do_not_recite_what_tests_expect() -> None:
+    code = "def f(a):\n    b = a[0]\n    return b\n"
+    crash = Crash(exception="IndexError", message="", frames=(("m.py", 2),))
+    suspicion = {"m.py": {2: 1.0, 3: 1.0}}
+    found = ranked(Evidence(suspicion=suspicion, crashes=(crash,), expected=("'ba7816bf'",)), code)
+    telling = [c for c in found if "ba7816bf" in c.edits[0].text]
+    others = [c for c in found if "ba7816bf" not in c.edits[0].text]
+    assert telling
+    partial = [(telling[0], 1.0), (others[0], 1.0)]
+    assert not [c for c in pairs(partial, found, 10_000, ("'ba7816bf'",)) if "ba7816bf" in c.edits[0].text + c.edits[1].text]
+    assert [c for c in pairs(partial, found, 10_000) if "ba7816bf" in c.edits[0].text + c.edits[1].text]
+
+
+def test_words_are_short_strings_and_keywords_of_the_whole_file() -> None:
+    text = "DATA = {'latitude': 1, 'x': 2}\n\ndef test_f():\n    assert f(name='Oslo') == 'a' * 50\n"
+    assert words_of([(text, "test_f"), ("def (", "")]) == ("latitude", "name", "Oslo")
 
 
 @pytest.mark.parametrize(("path", "allowed"), [
