@@ -7,13 +7,19 @@ import shutil
 import socket
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from nightshift.daemon.app.desk import RunDesk
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.kit.run import spawn
+from nightshift.daemon.missions.operations import Operations
+from nightshift.daemon.missions.policy import Settings as Policy
+from nightshift.daemon.model import Incident, IncidentState, Severity
 from nightshift.daemon.ports import EnvironmentBroke
+from nightshift.daemon.store.store import Store
 from nightshift.runbooks.actions.asking import asked, holds
 from nightshift.runbooks.context import Context
 from nightshift.runbooks.limits import Limits
@@ -152,3 +158,36 @@ def test_it_must_hold_without_a_break(prometheus, queue):
     done = run(book("prometheus.wait", promql="queue_length > 100", within_s=20, for_s=1, every_s=0.1), prometheus)
     assert done.ok
     assert done.steps[0].values["waited_s"] >= 1
+
+
+def test_books_are_chosen_and_begun_by_promql(prometheus, queue, tmp_path):
+    (tmp_path / "books").mkdir()
+    tell = {"name": "tell", "action": "notify", "with": {"title": "x"}}
+    for name, match in (
+        ("alone", {"promql": "queue_length > 100"}),
+        ("both", {"kind": "alert", "promql": "queue_length > 100"}),
+    ):
+        data = {"name": name, "description": "d", "match": match, "steps": [tell]}
+        (tmp_path / "books" / f"{name}.yaml").write_text(json.dumps(data))
+    store = Store.open(tmp_path / "a.db")
+    context = Context(limits=Limits(prometheus=prometheus))
+    operations = Operations(store, lambda: load_books([tmp_path / "books"]), context, {}, Policy())
+    desk = RunDesk(store, operations, SystemClock(), [], lambda _: None)
+    (signal,) = desk.signals()
+    assert (signal.labels, signal.service, signal.kind) == ({"runbook": "alone"}, "operations", "alert")
+
+    def run_for(found):
+        incident = Incident(id="inc-1", fingerprint="f", service=found.service, title=found.title, count=1, signal=found,
+                            severity=Severity.ERROR, state=IncidentState.OPEN, first_at_ms=1, last_at_ms=1)  # fmt: skip
+        run = desk.for_incident(incident)
+        return run.book if run else ""
+
+    assert run_for(signal) == "alone"
+    assert run_for(replace(signal, labels={})) == "both"
+    queue.length = lambda: 5
+    deadline = time.monotonic() + 30
+    while desk.signals() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert desk.signals() == []
+    assert run_for(replace(signal, labels={})) == ""
+    store.close()

@@ -365,14 +365,18 @@ def test_a_run_whose_key_is_another_s_is_refused(world):
         world.run({"steps": [{"name": "w", **world.write("b")}]})
 
 
-def test_a_defect_of_an_action_is_a_failed_step_and_what_was_done_is_taken_back(world, monkeypatch):
-    from nightshift.runbooks.actions.check import Assert
+class Broken:
+    """A channel with a bug."""
 
-    def broken(*_, **__):
+    name = "desk"
+
+    def send(self, notice):
         raise RuntimeError("a bug with password=hunter22")
 
-    monkeypatch.setattr(Assert, "run", broken)
-    result = world.run({"steps": [world.rotate("x"), NO]})
+
+def test_a_defect_under_an_action_is_a_failed_step_and_what_was_done_is_taken_back(world):
+    tell = {"name": "tell", "action": "notify", "with": {"title": "x"}}
+    result = world.run({"steps": [world.rotate("x"), tell]}, notifiers=(Broken(),))
     assert result.status == "rolled_back", result
     assert "internal error: RuntimeError" in result.reason
     assert "hunter22" not in str(result)
