@@ -1,6 +1,6 @@
 # make demo   sets everything up and shows the main job on real input
 # make test   linters, types, import rules, every suite and the wheel, as CI runs them
-.PHONY: demo test setup engine tools unit bench clean
+.PHONY: demo test test-cluster setup engine tools unit bench clean
 PY := .venv/bin/python
 
 demo: setup engine
@@ -19,6 +19,11 @@ engine:
 
 tools:
 	@tests/tools
+
+# the parts that act on a cluster, on the API server that KUBECONFIG names, in a namespace of their own
+test-cluster: setup
+	@test -n "$$KUBECONFIG" || { echo "KUBECONFIG names no API server"; exit 2; }
+	@$(PY) -m pytest tests/integration -k "real_cluster" -rs
 
 unit: setup
 	@$(PY) -m pytest tests/unit

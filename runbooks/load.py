@@ -262,8 +262,20 @@ def _problems(
             names = _names_at(model, place[:-1])
             lines.append(f"{source.at((*above, *place))}: unknown key '{place[-1]}'{nearest(str(place[-1]), names)}")
         else:
-            lines.append(f"{source.at((*above, *place))}: {where}: {_said(row['msg'])}")
+            quoted = "; put it in quotes" if row["type"] == "string_type" and _is_word(source, (*above, *place)) else ""
+            lines.append(f"{source.at((*above, *place))}: {where}: {_said(row['msg'])}{quoted}")
     return list(dict.fromkeys(lines))
+
+
+def _is_word(source: Source, place: Place) -> bool:
+    """Whether YAML took a bare word for something else: `no`, `on`, `1.0`, a date."""
+    here: Any = source.data
+    for part in place:
+        try:
+            here = here[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return not isinstance(here, (str, list, dict)) and here is not None
 
 
 def _said(message: str) -> str:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 def checks(config: Config) -> Iterator[Health]:
     """Every check there is for this configuration, as they finish. Changes nothing. A row that is ok but has a `fix`
     is a warning."""
-    from nightshift.daemon.doctor import machine, outside, services
+    from nightshift.daemon.doctor import machine, outside, runbooks, services
 
     yield from machine.checks(config)
     for service in config.services:
         yield from services.checks(service, config.forges.get(service.forge))
+    yield from runbooks.checks(config)
     yield from outside.checks(config)

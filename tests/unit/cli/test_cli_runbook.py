@@ -59,3 +59,23 @@ def test_a_broken_book_is_told_when_books_are_needed(nightshift, books):
 def test_a_parameter_without_a_value(nightshift, books):
     ran = nightshift("runbook", "run", "hello", "-p", "who")
     assert (ran.code, ran.err) == (2, "nightshift runbook run: -p takes name=value, not 'who'\n")
+
+
+def test_a_word_that_yaml_takes_for_something_else_wants_quotes(nightshift, books):
+    (books / "bad.yaml").write_text(BOOK.replace("name: say", "name: no"))
+    ran = nightshift("runbook", "lint", books / "bad.yaml")
+    assert f"{books}/bad.yaml:6: steps.0.name: input should be a valid string; put it in quotes" in ran.err
+
+
+def test_lint_finds_books_that_run_each_other_for_ever(nightshift, books):
+    for name, other in (("one", "two"), ("two", "one")):
+        step = f"{{name: s, action: runbook, with: {{book: {other}}}}}"
+        (books / f"{name}.yaml").write_text(f"name: {name}\ndescription: d\nsteps: [{step}]\n")
+    ran = nightshift("runbook", "lint", books)
+    assert (ran.code, "in a circle: one → two → one" in ran.err) == (1, True)
+
+
+def test_the_schema_is_one_editors_can_use(nightshift):
+    schema = json.loads(nightshift("runbook", "schema").out)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    assert "kubernetes.rollout_undo" in schema["$defs"]["Step"]["properties"]["action"]["enum"]
