@@ -34,6 +34,10 @@ def bad_slack_message(message):
     if not 1 <= len(blocks) <= 50:
         return "invalid_blocks: number"
     for block in blocks:
+        if block["type"] == "actions":
+            if not 1 <= len(block["elements"]) <= 25 or any(map(_bad_button, block["elements"])):
+                return "invalid_blocks: actions"
+            continue
         texts = block.get("elements", [block.get("text")])
         limit = {"header": 150, "section": 3000, "context": 3000}.get(block["type"], 0)
         for text in texts:
@@ -44,6 +48,13 @@ def bad_slack_message(message):
     if not message.get("text") or len(message["text"]) > 40_000:
         return "no_text"
     return ""
+
+
+def _bad_button(button):
+    return (
+        button["type"] != "button" or button["text"]["type"] != "plain_text" or len(button["text"]["text"]) > 75
+        or len(button["action_id"]) > 255 or len(button["value"]) > 2000 or button["style"] not in ("primary", "danger")
+    )  # fmt: skip
 
 
 class Receiver:
@@ -288,6 +299,24 @@ def test_slack_s_limits_are_kept_and_nothing_is_cut_in_half(receiver, text):
     assert not [s for s in shown if re.search(r"&(?!amp;|lt;|gt;)", s)]
     if len(message["blocks"]) == 50:
         assert re.fullmatch(r"… \d+ more", message["blocks"][-1]["elements"][0]["text"])
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "on", "expected"),
+    [("run-a:asks:x", {"mission": "run-a"}, True, True), ("mis-a:waiting:c", {"mission": "mis-a"}, True, True),
+     ("mis-a:ended", {"mission": "mis-a"}, True, False), ("run-a:asks:x", {}, True, False),
+     ("run-a:asks:x", {"mission": "run-a"}, False, False)],
+)  # fmt: skip
+def test_a_notice_that_waits_has_buttons_where_they_are_wanted(receiver, key, data, on, expected):
+    slack_to(receiver.url, buttons=on).send(Notice(key=key, title="t", text="\n\n".join(["x"] * 80), data=data))
+    message = json.loads(receiver.requests.get(timeout=10)[2])
+    assert bad_slack_message(message) == ""
+    pressed = [b for b in message["blocks"] if b["type"] == "actions"]
+    assert bool(pressed) is expected
+    if pressed:
+        assert [(e["action_id"], e["value"]) for e in pressed[0]["elements"]] == [
+            ("nightshift:approve", data["mission"]), ("nightshift:reject", data["mission"]),
+        ]  # fmt: skip
 
 
 def test_the_slack_shaped_receiver_refuses_what_slack_refuses():
