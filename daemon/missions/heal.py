@@ -110,7 +110,8 @@ class Heal:
                 if not merged.get("unauthorised"):
                     return merged
         except Rejected as rejected:
-            closed = await self._step("withdraw", self.steps.withdraw, choice, change, rejected.signal)
+            withdrawn = await self._patiently("withdraw", self.steps.withdraw, choice, change, rejected.signal)
+            closed = self._done("withdraw", withdrawn)
             if closed.get("merged"):
                 raise Over(Stage.ESCALATED, f"{rejected}; but it had been merged by hand already") from rejected
             raise
@@ -199,7 +200,10 @@ class Heal:
         raise AssertionError("endless")
 
     async def _step(self, name: str, work: Callable[..., Json], *args: Any) -> Json:
-        result = await self._try(name, work, *args)
+        return self._done(name, await self._try(name, work, *args))
+
+    def _done(self, name: str, result: Json) -> Json:
+        """What a step did. Raises Over when it did not do its work and never will."""
         if "settled" in result:
             raise Over(Stage.DISMISSED, result["settled"])
         if "refused" in result:
