@@ -21,8 +21,9 @@ from nightshift.daemon.kit.git import BareRepo, GitError
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.model import Case, Patch
 from nightshift.daemon.ports import WORKDIR, Budget, Note, Workbench
+from nightshift.fixers.templates.all_templates import edits_at
 from nightshift.fixers.templates.conversation import Conversation, WorkerLost
-from nightshift.fixers.templates.ranking import Candidate, Crash, Evidence, pairs, rank
+from nightshift.fixers.templates.ranking import Candidate, Crash, Evidence, Propose, pairs, rank
 from nightshift.fixers.templates.repository import File, diff_of, expected_literals, parse, read_files, words_of
 from nightshift.fixers.templates.unittest_call import as_pytest
 
@@ -78,8 +79,8 @@ class TemplateFixer:
 
     name = "templates"
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self._settings = settings or Settings()
+    def __init__(self, settings: Settings | None = None, propose: Propose = edits_at) -> None:
+        self._settings, self._propose = settings or Settings(), propose
 
     def draft(self, case: Case, bench: Workbench, budget: Budget, note: Note) -> Iterator[Patch]:
         """Patches that turn the reproduction green, best first. Raises EnvironmentBroke when the sandbox fails."""
@@ -117,7 +118,7 @@ class TemplateFixer:
             talk.start(self._setup(case, files, call, budget))
             baseline = _wait_for_baseline(talk, budget.deadline)
             search = Search(case, budget, files, talk, baseline)
-            search.candidates = _candidates(search)
+            search.candidates = _candidates(search, self._propose)
             note(
                 f"templates: {len(baseline['failing']) or 'the check'} failing, {baseline['passing']} passing, "
                 f"{len(search.candidates)} candidates"
@@ -233,7 +234,7 @@ def _try(candidates: list[Candidate], first: int, mode: str = "quick") -> dict[s
     return {"op": "try", "mode": mode, "candidates": rows}
 
 
-def _candidates(search: Search) -> list[Candidate]:
+def _candidates(search: Search, propose: Propose) -> list[Candidate]:
     tests = list(_failing_tests(search))
     known = evidence_of(search.case, search.baseline, search.files)
     evidence = replace(known, expected=expected_literals(tests), words=words_of(tests))
@@ -241,7 +242,7 @@ def _candidates(search: Search) -> list[Candidate]:
     paths = dict.fromkeys([*evidence.suspicion, *(f[0] for c in evidence.crashes for f in c.frames)])
     sources = parse(search.files, paths)
     sworn = {(path, line) for path, source in sources.items() for line in _asserted(source.tree)}
-    found = rank(sources, evidence, search.budget.candidates)
+    found = rank(sources, evidence, search.budget.candidates, propose)
     return [c for c in found if not any((edit.path, edit.line) in sworn for edit in c.edits)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nightshift.fixers.templates.all_templates import TRUST, edits_at
@@ -48,12 +48,15 @@ class Candidate:
     imports: bool = False
 
 
-def rank(sources: Mapping[str, Source], evidence: Evidence, limit: int) -> list[Candidate]:
-    """The best `limit` single-edit candidates, best first; equal texts once."""
+Propose = Callable[[Site], Iterator[Edit]]
+
+
+def rank(sources: Mapping[str, Source], evidence: Evidence, limit: int, propose: Propose = edits_at) -> list[Candidate]:
+    """The best `limit` single-edit candidates of those proposed at each place, best first; equal texts once."""
     best: dict[tuple[str, int, int, str], Candidate] = {}
     evidence = _narrowed(evidence)
     for path, source in sources.items():
-        for candidate in _of_file(path, source, evidence):
+        for candidate in _of_file(path, source, evidence, propose):
             edit = candidate.edits[0]
             key = (path, edit.start, edit.end, edit.text)
             if key not in best or best[key].score < candidate.score:
@@ -74,7 +77,7 @@ def _narrowed(evidence: Evidence) -> Evidence:
     return replace(evidence, suspicion=kept)
 
 
-def _of_file(path: str, source: Source, evidence: Evidence) -> Iterator[Candidate]:
+def _of_file(path: str, source: Source, evidence: Evidence, propose: Propose) -> Iterator[Candidate]:
     lines = dict(evidence.suspicion.get(path, {}))
     clues = _clues(path, evidence.crashes)
     for line, found in clues.items():
@@ -98,7 +101,7 @@ def _of_file(path: str, source: Source, evidence: Evidence) -> Iterator[Candidat
         if isinstance(statement, Function) and node is not statement and not _is_default(source, node, statement):
             continue
         known = _known(source, node, evidence.kinds.get(path, {}))
-        for edit in edits_at(Site(source, node, found, evidence.expected, cache, evidence.words)):
+        for edit in propose(Site(source, node, found, evidence.expected, cache, evidence.words)):
             if known and _senseless(source, node, edit, known):
                 continue
             outside = source.function(statement) is None and not isinstance(statement, Function)

@@ -1,0 +1,1 @@
+"""Fixes this repository has seen before, tried where it breaks now."""
