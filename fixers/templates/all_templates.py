@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from nightshift.fixers.templates.families import (
     borrowed,
+    bounds,
     calls,
     conditions,
     formats,
@@ -49,6 +50,7 @@ FAMILIES: Mapping[str, Callable[[Site], Iterator[Edit]]] = {
     "handlers": handlers.edits,
     "formats": formats.edits,
     "grouping": grouping.edits,
+    "bounds": bounds.edits,
     "rounding": rounding.edits,
     "leftovers": leftovers.edits,
     "guards": guards.edits,
@@ -65,7 +67,8 @@ TRUST: Mapping[str, float] = {
     "extend": 0.7, "donor": 0.7, "empty-literal": 0.75, "element-drop": 0.7, "argument-add": 0.9,
     "argument-drop": 0.8, "return-value": 0.6, "insert-guard": 0.7, "guard": 1.0, "guard-catch": 0.6,
     "name": 1.1, "conversion": 0.95, "await": 1.0, "call": 0.9, "unshare": 0.95, "bind": 1.0, "handler": 0.95,
-    "donor-pattern": 0.95, "format": 0.9, "rounding": 0.85, "condition-compare": 0.85, "argument-rename": 0.85,
+    "donor-pattern": 0.95, "bound": 0.9,
+    "format": 0.9, "rounding": 0.85, "condition-compare": 0.85, "argument-rename": 0.85,
 }  # fmt: skip
 """Share of right ones among the plausible, roughly; a kind not named here counts 0.7."""
 

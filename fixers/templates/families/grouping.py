@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nightshift.fixers.templates.site import Site, in_annotation
+from nightshift.fixers.templates.site import Site, in_annotation, operand
 from nightshift.fixers.templates.source import Edit
 
 _MOST_PARTS = 6
+_SYMBOLS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//"}
 
 
 def edits(site: Site) -> Iterator[Edit]:
@@ -18,8 +19,36 @@ def edits(site: Site) -> Iterator[Edit]:
         return
     if isinstance(node, ast.BinOp) and not isinstance(site.parent, ast.BinOp):
         yield from _arithmetic(site, node)
+        yield from _carried(site, node)
+    elif isinstance(node, ast.Call):
+        yield from _released(site, node)
     elif isinstance(node, ast.BoolOp) and not isinstance(site.parent, ast.BoolOp):
         yield from _logic(site, node)
+
+
+def _carried(site: Site, node: ast.BinOp) -> Iterator[Edit]:
+    """`f(a, b) + c` as `f(a + c, b)`: the step that belongs before the call."""
+    if isinstance(node.left, ast.Call) and type(node.op) in _SYMBOLS:
+        call, symbol, right = node.left, _SYMBOLS[type(node.op)], operand(site.text(node.right), 12)
+        for at, argument in enumerate(call.args[:3]):
+            if not isinstance(argument, (ast.Starred, ast.GeneratorExp)):
+                start, end = site.source.span(call)
+                one, other = site.source.span(argument)
+                inner = f"{operand(site.text(argument), 11)} {symbol} {right}"
+                text = site.source.text[start:one] + inner + site.source.text[other:end]
+                yield from site.replace(text, "regroup", 0.4 / (1 + 0.2 * at))
+
+
+def _released(site: Site, node: ast.Call) -> Iterator[Edit]:
+    """`f(a + c)` as `f(a) + c`: the step that belongs after the call."""
+    for argument in node.args[:2]:
+        if isinstance(argument, ast.BinOp) and type(argument.op) in _SYMBOLS:
+            start, end = site.source.span(node)
+            one, other = site.source.span(argument)
+            left, right = site.text(argument.left), site.text(argument.right)
+            call = site.source.text[start:one] + left + site.source.text[other:end]
+            text = f"{call} {_SYMBOLS[type(argument.op)]} {operand(right, 12)}"
+            yield from site.replace(text, "regroup", 0.4)
 
 
 def _bracketed(site: Site, node: ast.AST) -> tuple[int, int] | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from nightshift.fixers.templates import lines
-from nightshift.fixers.templates.site import Site
+from nightshift.fixers.templates.site import Site, own_nodes
 from nightshift.fixers.templates.source import Edit, Function, first_line
 
 _LONGEST = 90
@@ -20,6 +21,28 @@ def edits(site: Site) -> Iterator[Edit]:
         yield from _flush(site, node)
     elif isinstance(node, ast.stmt) and not isinstance(node, (*Function, ast.ClassDef, ast.Import, ast.ImportFrom)):
         yield from _hoist(site, node)
+        if isinstance(node, ast.If) and not node.orelse and site.source.loop(node) is not None:
+            yield from _otherwise(site, node)
+
+
+def _otherwise(site: Site, node: ast.If) -> Iterator[Edit]:
+    """`else: streak = 0` where the condition counts: what is counted starts again when it does not hold."""
+    function = site.source.function(node)
+    counted = [n.target.id for n in node.body if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)]
+    counted += [
+        n.value.func.value.id for n in node.body
+        if isinstance(n, ast.Expr) and isinstance(n.value, ast.Call) and isinstance(n.value.func, ast.Attribute)
+        and isinstance(n.value.func.value, ast.Name)
+    ]  # fmt: skip
+    for name in dict.fromkeys(counted):
+        first = next((site.text(s.value) for s in own_nodes(function) if _sets(s, name)), "") if function else ""
+        if first and "\n" not in first:
+            for code, weight in ((f"{name} = {first}", 0.5), ("break", 0.25)):
+                yield from lines.after(site, node, f"else:\n\t{code}", "insert-assignment", weight)
+
+
+def _sets(node: ast.AST, name: str) -> TypeGuard[ast.Assign]:
+    return isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name
 
 
 def _flush(site: Site, loop: ast.For | ast.AsyncFor | ast.While) -> Iterator[Edit]:

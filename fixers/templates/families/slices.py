@@ -56,6 +56,8 @@ def _slices(site: Site, node: ast.Subscript, index: ast.Slice) -> Iterator[Edit]
     options += [(f"{low}:{high}:-1", 0.4), (f"{low}:{high}:2", 0.15)] if not step else [(f"{low}:{high}", 0.5)]
     if not low and high:
         options += [(f"-{operand(high, 14)}:", 0.5)]
+    if high and not step:
+        options += [(f"{low}::{high}", 0.4)]
     yield from _each(site, base, options)
     yield from site.replace(base, TEMPLATE, 0.4)
     if high or low:
@@ -90,6 +92,14 @@ def _indexes(site: Site, node: ast.Subscript, index: ast.expr) -> Iterator[Edit]
         inner = node.value
         yield from site.replace(f"{site.text(inner.value)}[{at}][{site.text(inner.slice)}]", "element-swap", 0.5)
     yield from site.replace(base, "sub-expression", 0.3)
+    yield from _taken_out(site, base, at)
+
+
+def _taken_out(site: Site, base: str, at: str) -> Iterator[Edit]:
+    """`x.pop(k)` for `x[k]`: what is handed over is no longer kept."""
+    if isinstance(site.parent, (ast.Assign, ast.Return, ast.Call, ast.Expr)) and site.place != "func":
+        yield from site.replace(f"{base}.pop({at})", "function", 0.3)
+        yield from site.replace(f"{base}.get({at})", "function", 0.25)
 
 
 def _other_keys(site: Site, base: str, key: str) -> Iterator[Edit]:
