@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nightshift.daemon.kit.git import BareRepo
+from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.missions import policy, wording
 from nightshift.daemon.missions.durable import Json
 from nightshift.daemon.missions.effects import Effects
@@ -38,6 +39,7 @@ class ShippingSteps(Record):
             return {"observed": True, "head": "", "base": case["base"], "key": mission}
         service, verdict = self.service_of(mission), load(Verdict, choice["verdict"])
         title, body = wording.pull_request(self.incident_of(mission), verdict, load(Case, case), mission)
+        body += f"\nProved and proposed by `{stable_id('daemon', self.parts.node)}`.\n"
         draft = ChangeDraft(key=mission, base=case["base"], diff=verdict.patch.diff, title=title, body=body,
                             target=service.branch, labels=("nightshift", verdict.patch.fixer), round=number,
                             draft=decision.action == "propose", supersedes=self._superseded(mission))  # fmt: skip
@@ -99,6 +101,8 @@ class ShippingSteps(Record):
         except StaleBase as error:
             self.hand_off(mission, f"stale base, judging again: {error}", {})
             return {"stale": True}
+        if merged.head != change["head"]:
+            raise Settled(f"merged as {merged.merged[:12]} by people or another daemon, not as it was judged here")
         self._trust(mission, choice, merged, alone=not approved)
         if merged.landed_on not in ("", change["base"]):
             self.say(mission, f"landed on {merged.landed_on[:12]}, which somebody merged at the same moment; the proof "

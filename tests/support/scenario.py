@@ -78,12 +78,13 @@ def commit(repo: BareRepo, files: dict[str, bytes], message: str) -> str:
 
 
 def scenario(folder: Path, *, autonomy: str = "merge", accepts: tuple[str, ...] = ("p1",), **of: object) -> Scenario:
-    """`of` may hold outcome (Recovery), red (Reproduction), breaks (int), deploy_fails (bool), signal (Signal)."""
-    upstream = BareRepo.ensure(folder / "upstream.git")
+    """`of` may hold outcome (Recovery), red (Reproduction), breaks (int), deploy_fails (bool), signal (Signal), upstream
+    (Path)."""
+    upstream = BareRepo.ensure(of.get("upstream", folder / "upstream.git"))
     if not upstream.resolve("main"):
         commit(upstream, {"app.py": b"x = 1\n"}, "first")
     store, clock = Store.open(folder / "n.db"), SystemClock()
-    service = Service(name="shop", repo=str(folder / "upstream.git"), autonomy=autonomy, check="python -m pytest")
+    service = Service(name="shop", repo=upstream.path, autonomy=autonomy, check="python -m pytest")
     deployer = CountingDeployer(fails=bool(of.get("deploy_fails")))
     tester = ScriptedTester(frozenset(accepts))
     outcome = Outcome(recovery=of.get("outcome", Recovery.RECOVERED), reason="scripted")

@@ -47,7 +47,7 @@ def notice_reverts(store: Store, service: Service, repository: Path, now_ms: int
     standing = store.merges.standing(service.name, since_ms)
     if not standing:
         return []
-    told = _reverted(repository, service.branch, since_ms)
+    told = _reverted(repository, service.branch, standing[-1].commit)
     found = []
     for merge in standing:
         by = next((who for commit, who in told.items() if merge.commit.startswith(commit)), None)
@@ -56,11 +56,14 @@ def notice_reverts(store: Store, service: Service, repository: Path, now_ms: int
     return found
 
 
-def _reverted(repository: Path, branch: str, since_ms: int) -> dict[str, str]:
-    """Reverted commit → who reverted it, of a branch's commits since a time."""
-    span = (f"--since=@{since_ms // 1000}", "--max-count=2000", "--format=%an%x00%B%x01")
+def _reverted(repository: Path, branch: str, since: str) -> dict[str, str]:
+    """Reverted commit → who reverted it, of what a branch got after a commit (or of its last 2000 commits, should that
+    one not be known). Not by time: clocks differ, and dates of commits are what people say."""
+    shape = ("--max-count=2000", "--format=%an%x00%B%x01", "--grep=This reverts commit")
     try:
-        log = BareRepo(repository).out("log", *span, "--grep=This reverts commit", f"refs/heads/{branch}", "--")
+        repo = BareRepo(repository)
+        after = (f"^{since}",) if repo.resolve(since) else ()
+        log = repo.out("log", *shape, f"refs/heads/{branch}", *after, "--")
     except (GitError, OSError):
         return {}
     found: dict[str, str] = {}
