@@ -26,6 +26,7 @@ from nightshift.daemon.reports.schedule import trigger
 from nightshift.daemon.reports.slack import Settings as Slack
 from nightshift.daemon.reports.webhook import Settings as Webhook
 from nightshift.fixers.all_fixers import FIXERS
+from nightshift.fixers.donors.fixer import Settings as Donors
 from nightshift.fixers.model.fixer import Settings as Model
 from nightshift.fixers.revert import Settings as Revert
 from nightshift.fixers.templates.fixer import Settings as Templates
@@ -67,6 +68,8 @@ class FixersSettings(_Section):
     """Which fixers draft, in this order."""
     revert: Revert = Revert()
     templates: Templates = Templates()
+    donors: Donors = Donors()
+    """The fixer `donors`; it also has to stand in `order`."""
     model: Model | None = None
     """The fixer `model`; it also has to stand in `order`."""
 
