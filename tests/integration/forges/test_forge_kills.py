@@ -13,6 +13,7 @@ from nightshift.daemon.forges.remote import RemoteForge
 from nightshift.daemon.model import ChangeState
 from nightshift.daemon.ports import NotYet
 
+pytestmark = pytest.mark.slow
 Upstream = Any
 
 
