@@ -30,6 +30,7 @@ _KINDS = {
     "daemonset": ("apps", "namespaced_daemon_set"),
     "replicaset": ("apps", "namespaced_replica_set"),
     "pod": ("core", "namespaced_pod"),
+    "pods/eviction": ("core", "namespaced_pod_eviction"),
     "node": ("core", "node"),
     "custom": ("custom", "namespaced_custom_object"),
 }
@@ -77,6 +78,12 @@ class Cluster:
         body = {"preconditions": {"uid": uid}}
         return self._call("delete", kind, {"name": name, **_within(namespace), "body": body})
 
+    def evict(self, name: str, namespace: str, uid: str) -> None:
+        """Ask for a pod's end, if it still is the one of that uid. Raises Protected while a budget keeps it."""
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace},
+                "deleteOptions": {"preconditions": {"uid": uid}}}  # fmt: skip
+        self._call("create", "pods/eviction", {"name": name, **_within(namespace), "body": body})
+
     def _call(self, verb: str, kind: str, arguments: Json) -> Json:
         from kubernetes.client.exceptions import ApiException
 
@@ -88,6 +95,10 @@ class Cluster:
             where = "/".join(filter(None, (arguments.get("namespace", ""), arguments.get("name", ""))))
             raise _translated(error, verb, kind, where) from None
         return dict(json.loads(answer.data))
+
+
+class Protected(ActionFailed):
+    """A disruption budget keeps a pod where it is, for now."""
 
 
 class Missing(ActionFailed):
@@ -135,6 +146,8 @@ def _translated(error: Any, verb: str, kind: str, where: str) -> Exception:
         where_to = f" in {where.partition('/')[0]}" if kind != "node" else ""
         needed = f"grant the verb {right} on {kind}s{where_to}"
         return ActionFailed(f"not allowed to {right} {kind} {where} ({error.status}); {needed}")
+    if error.status == 429 and kind == "pods/eviction":
+        return Protected(f"a disruption budget keeps the pod {where}")
     if error.status in (0, None, 408, 429) or error.status >= 500:
         return EnvironmentBroke(f"the Kubernetes API answered {error.status}")
     if error.status == 409 or (error.status == 422 and "test" in str(error.body)[:2000]):

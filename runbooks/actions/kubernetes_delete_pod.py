@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..action import Action, Evidence
 from ..context import Context
 from ..errors import ActionFailed
-from .cluster import Missing, Name, cluster, paced, spoken
+from .cluster import Cluster, Missing, Name, Protected, cluster, paced, spoken
 
 
 class Arguments(BaseModel):
@@ -24,6 +24,8 @@ class Arguments(BaseModel):
     """Its namespace."""
     only_owned: bool = True
     """Refuse a pod that no controller would make again."""
+    respect_budgets: bool = True
+    """Evict it, so that disruption budgets are heard; waits for them as long as for its end. `false` deletes."""
     gone_within_s: float = Field(default=60.0, ge=0, le=3600)
     """How long to wait until it is gone; 0 does not wait."""
 
@@ -57,19 +59,32 @@ class DeletePod(Action):
     ) -> str:
         """Deletes it if it is still the one noted, and waits until it is gone."""
         del key, repeated
+        asked, kept = False, ""
         with cluster(context, timeout_s) as api:
-            for turn, _ in enumerate(paced(context, arguments.gone_within_s)):
+            for _ in paced(context, arguments.gone_within_s):
                 try:
                     found = api.read("pod", arguments.name, arguments.namespace)
                     if found["metadata"].get("uid") != evidence["uid"]:
                         return f"{_spoken(arguments)} is a new one"
-                    if turn == 0:
-                        api.delete("pod", arguments.name, arguments.namespace, evidence["uid"])
+                    if not asked:
+                        _end(api, arguments, evidence["uid"])
+                        asked = True
                 except Missing:
                     return f"{_spoken(arguments)} is gone"
+                except Protected as budget:
+                    kept = str(budget)
+        if kept and not asked:
+            raise ActionFailed(kept)
         if arguments.gone_within_s:
             raise ActionFailed(f"{_spoken(arguments)} is still there after {arguments.gone_within_s:g} s")
         return f"{_spoken(arguments)} is being deleted"
+
+
+def _end(api: Cluster, arguments: Arguments, uid: str) -> None:
+    if arguments.respect_budgets:
+        api.evict(arguments.name, arguments.namespace, uid)
+    else:
+        api.delete("pod", arguments.name, arguments.namespace, uid)
 
 
 def _spoken(arguments: Arguments) -> str:

@@ -3,10 +3,12 @@
 import asyncio
 import copy
 import json
+import re
 import threading
 import time
 
 import kmock
+from kmock._internal.k8s import KubernetesError
 
 KINDS = {
     "deployment": kmock.resource("apps", "v1", "deployments"),
@@ -24,6 +26,7 @@ class Cluster:
         self.handler, self._ready = kmock.KubernetesEmulator(), threading.Event()
         self._loop, self._stop = asyncio.new_event_loop(), asyncio.Event()
         self._good, self._over = good, threading.Event()
+        self.protected, self.evicted = set(), []
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
         self._thread.start()
         assert self._ready.wait(10)
@@ -37,6 +40,7 @@ class Cluster:
 
     async def _serve(self):
         async with self.handler, kmock.Server(self.handler) as server:
+            self.handler["post", re.compile(r"/api/v1/namespaces/[^/]+/pods/[^/]+/eviction")] << self._evict
             self.url = str(server.url)
             self._ready.set()
             while not self._stop.is_set():
@@ -56,6 +60,15 @@ class Cluster:
                       "availableReplicas": there}  # fmt: skip
             if thing.get("status") != status:
                 self.handler.objects[place].patch({"status": status})
+
+    def _evict(self, request):
+        """kmock knows no evictions: budgets keep the pods in `protected`, any other goes at once."""
+        name = request.url.path.split("/")[-2]
+        self.evicted.append((name, request.data["deleteOptions"]["preconditions"]["uid"]))
+        if name in self.protected:
+            raise KubernetesError(status=429, reason="TooManyRequests", message="disruption budget")
+        self.handler.objects[KINDS["pod"], "prod", name].delete()
+        return {"apiVersion": "v1", "kind": "Status", "status": "Success"}
 
     def close(self):
         self._loop.call_soon_threadsafe(self._stop.set)

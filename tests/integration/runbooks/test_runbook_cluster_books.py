@@ -1,5 +1,7 @@
 """The books that act on a cluster, through the official client against kmock with a controller that follows spec."""
 
+from pathlib import Path
+
 import pytest
 
 from nightshift.daemon.kit.clock import SystemClock
@@ -264,3 +266,18 @@ def test_a_pod_nobody_would_make_again_is_not_deleted_and_a_new_one_of_the_name_
     cluster.add("pod", pod("a") | {"metadata": {**pod("a")["metadata"], "uid": "uid-new"}})
     assert run(cluster, parse_book(DELETE), FileRecord(folder), key="b", pod="a").ok
     assert "a" in cluster.names("pod")
+
+
+def test_a_pod_that_a_disruption_budget_keeps_stays_and_the_node_is_opened_again(world):
+    cluster = world()
+    pressed(cluster)
+    cluster.protected.add("b")
+    text = Path("runbooks/books/node-pressure.yaml").read_text().replace(
+        "      namespace: ${{ params.namespace }}\nverify", "      namespace: ${{ params.namespace }}\n      gone_within_s: 0.2\nverify"
+    )  # fmt: skip
+    result = run(cluster, parse_book(text), node="n1", namespace="prod")
+    assert result.status == "rolled_back", result
+    assert "a disruption budget keeps the pod prod/b" in result.reason
+    assert "b" in cluster.names("pod")
+    assert cluster.read("node", "n1")["spec"]["unschedulable"] is False
+    assert ("a", "uid-a") in cluster.evicted

@@ -4,6 +4,7 @@ of the roots."""
 import os
 import stat
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -211,12 +212,13 @@ def test_no_way_out_of_the_roots(tmp_path, action, make):
     (root / "deep").mkdir(parents=True)
     (root / "far").symlink_to(outside)
     (root / "link").symlink_to(outside / "secret")
-    os.link(outside / "secret", root / "hard")
+    aged(outside / "other", 1, text=b"secret")  # another one: a second name would protect the first from every way in
+    os.link(outside / "other", root / "hard")
     os.mkfifo(root / "pipe")
     path = make(root, outside)
     result = run(root, book(action, path=path))
     assert result.status == "failed", result
-    assert (outside / "secret").read_bytes() == b"secret"
+    assert (outside / "secret").read_bytes() == (outside / "other").read_bytes() == b"secret"
     assert (tmp_path / "rootx" / "secret").read_bytes() == b"secret"
     assert sorted(p.name for p in root.iterdir()) == ["deep", "far", "hard", "link", "pipe"]
 
@@ -228,3 +230,33 @@ def test_without_roots_nothing_may_be_touched(tmp_path):
         result = Runner(context).run(chosen, {}, key="k" + chosen.steps[0].action)
         assert "runbooks.limits.roots" in result.reason
     assert log.stat().st_size == 4096
+
+
+def test_a_folder_that_turns_into_a_link_again_and_again_leads_nowhere(tmp_path):
+    """Somebody who may write in the root swaps a folder for a link to outside while actions walk through it."""
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    for number in range(400):
+        aged(outside / f"{number}.log.1", 48, text=b"secret")
+    (root / "swap").mkdir(parents=True)
+    over = threading.Event()
+
+    def swap():
+        while not over.is_set():
+            os.rename(root / "swap", root / "aside")
+            os.symlink(outside, root / "swap")
+            os.unlink(root / "swap")
+            os.rename(root / "aside", root / "swap")
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        for number in range(200):
+            path = f"{root}/swap/{number}.log.1"
+            run(root, book("file.truncate", path=path), key=f"t{number}")
+            run(root, book("file.clean", folder=f"{root}/swap", names=["*"]), key=f"c{number}")
+            run(root, book("file.clean", folder=str(root), names=["*.log.*"], below=True), key=f"d{number}")
+    finally:
+        over.set()
+        thread.join()
+    assert {p.read_bytes() for p in outside.iterdir()} == {b"secret"}
+    assert len(list(outside.iterdir())) == 400
