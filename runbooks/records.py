@@ -103,6 +103,7 @@ class FileRecord:
         kept = {"key": key, "entries": self.load(key) | {name: dict(entry)}}
         path, fresh = self._path(key, ".json"), self._path(key, ".new")
         with _disk_faults():
+            self._folder.mkdir(parents=True, exist_ok=True)
             with fresh.open("wb") as file:
                 file.write(json.dumps(kept, indent=1).encode())
                 file.flush()

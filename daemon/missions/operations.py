@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from nightshift.runbooks.runner import Runner
 
 log = logging.getLogger(__name__)
+_ASK_S = 3.0
+"""Incidents wait for the answer, so Prometheus gets little time."""
 Books = Callable[[], Mapping[str, "Runbook"]]
 
 
@@ -59,8 +61,8 @@ class Operations:
         signal = replace(incident.signal, service=incident.service)
         try:
             found = match(self.books(), signal, self._holds)
-        except BookError as error:
-            log.error("no runbook can be chosen, they don't load: %s", error.problems[0])
+        except (BookError, OSError) as error:  # the incident gets its mission all the same
+            log.error("no runbook can be chosen, they don't load: %s", str(error).partition("\n")[0])
             return None
         for book in found:
             named = book.name in _labels(signal)
@@ -153,7 +155,7 @@ class Operations:
         from nightshift.runbooks.errors import ActionFailed
 
         try:
-            return holds(asked(self._context.limits.prometheus, promql, 10.0))
+            return holds(asked(self._context.limits.prometheus, promql, _ASK_S))
         except (ActionFailed, Refused, EnvironmentBroke) as error:
             log.warning("a runbook's PromQL can't be asked: %s", error)
             return False
