@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nightshift.fixers.templates.all_templates import TRUST, edits_at
+from nightshift.fixers.templates.families.subexpression import ingredients
 from nightshift.fixers.templates.kinds import Known, nonsense
 from nightshift.fixers.templates.site import Clue, Site
 from nightshift.fixers.templates.source import Edit, Function, Source, first_line, header_end
@@ -55,8 +56,12 @@ def rank(sources: Mapping[str, Source], evidence: Evidence, limit: int, propose:
     """The best `limit` single-edit candidates of those proposed at each place, best first; equal texts once."""
     best: dict[tuple[str, int, int, str], Candidate] = {}
     evidence = _narrowed(evidence)
+    donors = {path: ingredients(source) for path, source in sources.items()} if len(sources) > 1 else {}
     for path, source in sources.items():
-        for candidate in _of_file(path, source, evidence, propose):
+        cache: dict[object, object] = {
+            "donors elsewhere": [d for p, found in donors.items() if p != path for d in found]
+        }
+        for candidate in _of_file(path, source, evidence, propose, cache):
             edit = candidate.edits[0]
             key = (path, edit.start, edit.end, edit.text)
             if key not in best or best[key].score < candidate.score:
@@ -77,14 +82,15 @@ def _narrowed(evidence: Evidence) -> Evidence:
     return replace(evidence, suspicion=kept)
 
 
-def _of_file(path: str, source: Source, evidence: Evidence, propose: Propose) -> Iterator[Candidate]:
+def _of_file(
+    path: str, source: Source, evidence: Evidence, propose: Propose, cache: dict[object, object]
+) -> Iterator[Candidate]:
     lines = dict(evidence.suspicion.get(path, {}))
     clues = _clues(path, evidence.crashes)
     for line, found in clues.items():
         lines[line] = max(lines.get(line, 0.0), 1.0 if any(c.depth == 0 for c in found) else 0.7)
     if not lines:
         return
-    cache: dict[object, object] = {}
     indirect = _indirect(source, lines)
     for node in ast.walk(source.tree):
         if not isinstance(node, (ast.expr, ast.stmt, ast.comprehension)) or isinstance(node, ast.expr_context):

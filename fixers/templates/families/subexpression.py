@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import difflib
 from collections.abc import Iterator
+from functools import lru_cache
 
 from nightshift.fixers.templates.families.names import use
-from nightshift.fixers.templates.site import Site, around, in_annotation, is_load, own_nodes
-from nightshift.fixers.templates.source import Edit
+from nightshift.fixers.templates.site import Site, around, in_annotation, is_load, local_names, own_nodes
+from nightshift.fixers.templates.source import Edit, Function, Source
 
 _INSTEAD_OF_EMPTY = (
     ("[[]]", 0.35), ("{}", 0.3), ("set()", 0.3), ("''", 0.3), ("None", 0.3), ("0", 0.25), ("[0]", 0.2), ("['']", 0.15),
 )  # fmt: skip
+_AFAR, _COMPARED, _MOST = 5, 40, 200
 _DONORS = (ast.Call, ast.Subscript, ast.BinOp, ast.Attribute)
 
 
@@ -79,3 +82,56 @@ def _donors(site: Site) -> Iterator[Edit]:
     ranked = sorted(options, key=lambda t: (not options[t], -difflib.SequenceMatcher(None, t, own).quick_ratio()))
     for rank, text in enumerate(ranked[:12]):
         yield from site.replace(text, "donor", 0.3 * (1.0 if options[text] else 0.6) / (1 + 0.1 * rank))
+    yield from _from_afar(site, own, mine, {*options, own})
+
+
+def _from_afar(site: Site, own: str, mine: str, known: set[str]) -> Iterator[Edit]:
+    """Donors of the rest of the file, then of the other files: of the same use, made of names there are here."""
+    if "donors" not in site.cache:
+        site.cache["donors"] = ingredients(site.source)
+    near: list[tuple[str, str]] = site.cache["donors"]  # type: ignore[assignment]
+    far: list[tuple[str, str]] = site.cache.get("donors elsewhere", [])  # type: ignore[assignment]
+    names = {*local_names(site), *_top(site)}
+    for pool, weight in ((near, 0.2), (far, 0.14)):
+        fits = [t for k, t in pool if k == mine and t not in known and _names(t) <= names]
+        ranked = sorted(
+            dict.fromkeys(fits[:_COMPARED]), key=lambda t: -difflib.SequenceMatcher(None, t, own).quick_ratio()
+        )
+        for rank, text in enumerate(ranked[:_AFAR]):
+            yield from site.replace(text, "donor", weight / (1 + 0.1 * rank))
+
+
+def ingredients(source: Source) -> list[tuple[str, str]]:
+    """Use and text of the short expressions of a file, each once."""
+    found = {
+        (use(source, n), source.segment(n)): None
+        for n in ast.walk(source.tree)
+        if isinstance(n, _DONORS) and is_load(n) and source.fields.get(n) not in ("func", "annotation", "returns")
+        and source.statement(n) is not None and source.exact(n)
+    }  # fmt: skip
+    return [(kind, text) for kind, text in found if len(text) <= 60 and "\n" not in text][:_MOST]
+
+
+@lru_cache(maxsize=8192)
+def _names(text: str) -> frozenset[str]:
+    try:
+        tree = ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError):
+        return frozenset({text})
+    return frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not hasattr(builtins, n.id))
+
+
+def _top(site: Site) -> set[str]:
+    """Names of the module, self included."""
+    if "top" not in site.cache:
+        made = [n.name for n in site.source.tree.body if isinstance(n, (*Function, ast.ClassDef))]
+        imported = [
+            (a.asname or a.name).split(".")[0] for n in site.source.tree.body
+            if isinstance(n, (ast.Import, ast.ImportFrom)) for a in n.names
+        ]  # fmt: skip
+        assigned = [n for n in site.source.tree.body if isinstance(n, (ast.Assign, ast.AnnAssign))]
+        targets = [t for n in assigned for t in (n.targets if isinstance(n, ast.Assign) else [n.target])]
+        at_top = [t.id for t in targets if isinstance(t, ast.Name)]
+        site.cache["top"] = {*made, *imported, *at_top, "self"}
+    names: set[str] = site.cache["top"]  # type: ignore[assignment]
+    return names

@@ -64,6 +64,16 @@ def test_pairs_do_not_recite_what_tests_expect() -> None:
     assert [c for c in pairs(partial, found, 10_000) if "ba7816bf" in c.edits[0].text + c.edits[1].text]
 
 
+def test_donors_come_from_the_file_and_then_from_the_package() -> None:
+    here = "from p import rate\n\n\ndef f(x):\n    return g(x)\n\n\ndef h(x):\n    return x.total * 2\n"
+    there = "from p import rate\n\n\ndef k(x):\n    return rate(x)\n\n\ndef unknown(z):\n    return z.total\n"
+    sources = {"a.py": Source("a.py", here), "b.py": Source("b.py", there)}
+    found = rank(sources, Evidence(suspicion={"a.py": {5: 1.0}}), 100_000)
+    donors = {c.edits[0].applied(here).splitlines()[4]: c.score for c in found if c.edits[0].template == "donor"}
+    assert donors["    return x.total * 2"] > donors["    return rate(x)"] > 0
+    assert "    return z.total" not in donors
+
+
 def test_words_are_short_strings_and_keywords_of_the_whole_file() -> None:
     text = "DATA = {'latitude': 1, 'x': 2}\n\ndef test_f():\n    assert f(name='Oslo') == 'a' * 50\n"
     assert words_of([(text, "test_f"), ("def (", "")]) == ("latitude", "name", "Oslo")
