@@ -11,6 +11,8 @@ from nightshift.daemon.ports import Notice
 from nightshift.daemon.store.database import Database
 from nightshift.daemon.store.schema import notices, offsets, outcomes
 
+_NEWEST = 1000
+"""Outcomes an order of fixers rests on: what is longer ago says less, and would take longer to count."""
 _PUT = text(
     "INSERT INTO offsets (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 )
@@ -105,12 +107,12 @@ class Memory:
                 c.execute(outcomes.insert().values(mission=mission, fixer=fixer, **row))
 
     def tally(self, exception: str = "") -> dict[str, dict[str, int]]:
-        """fixer → outcome → count, optionally for one exception type only."""
-        query = select(outcomes.c.fixer, outcomes.c.outcome, func.count()).group_by(
-            outcomes.c.fixer, outcomes.c.outcome
-        )
+        """fixer → outcome → count; of one exception type only, if given, its newest thousand."""
+        chosen = select(outcomes.c.fixer, outcomes.c.outcome)
         if exception:
-            query = query.where(outcomes.c.exception == exception)
+            chosen = chosen.where(outcomes.c.exception == exception).order_by(outcomes.c.at_ms.desc()).limit(_NEWEST)
+        found = chosen.subquery()
+        query = select(found.c.fixer, found.c.outcome, func.count()).group_by(found.c.fixer, found.c.outcome)
         result: dict[str, dict[str, int]] = {}
         with self._db.begin() as c:
             for fixer, outcome, count in c.execute(query):
