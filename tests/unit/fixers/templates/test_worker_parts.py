@@ -204,3 +204,18 @@ def test_a_better_ranked_candidate_still_counts_after_a_find() -> None:
     search._good(Candidate(11, ()), 77)  # the same code, ranked worse
     search._good(Candidate(4, ()), 77)  # the same code, ranked better
     assert ([m["n"] for m in said], search.found) == ([9, 4], 1)
+
+
+def test_only_the_best_of_many_endless_candidates_get_more_time() -> None:
+    plan = Plan(failing=[0], passing=[], cpu={}, lines={}, full=False, failing_cpu=0.0, full_cpu=0.0)
+    search = Search(None, plan, {}, {"answers": -1, "cores": 1}, lambda _: None)
+    for n in range(1000):
+        search._lost(Candidate(n, ()))
+    a_little = [c for c in search.losers if c.cpu < 40]
+    assert [c.n for c in a_little] == list(range(len(a_little))) and 50 < len(a_little) < 400
+    for candidate in a_little:
+        search._lost(candidate)
+    a_lot = [c for c in search.losers if c.cpu == 40]
+    assert [c.n for c in a_lot] == list(range(len(a_lot))) and 4 < len(a_lot) < 50
+    search._lost(a_lot[0])
+    assert len([c for c in search.losers if c.cpu == 40]) == len(a_lot)
