@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _FORGET_S = 600.0
 _SAVE_AT_ONCE = 64
+_RECENT_MS = 24 * 3_600_000
 
 
 class Files:
@@ -42,17 +43,22 @@ class Files:
     # ------------------------------------------------------------ what is durable
 
     def load(self, checkpoints: Mapping[str, str]) -> None:
-        """Take up what an earlier life saved. Paths that were gone leave only their number behind."""
+        """Take up what an earlier life saved. Paths that were gone for long leave only their number behind."""
         for place in self._all.checkpoints.load(checkpoints, self._all.rule_of):
             marks = place.marks()
-            if not marks:
+            if not marks and not self._was_there(place):
                 self._all.floor = max(self._all.floor, place.generation)
                 continue
             self._all.places[place.path] = place
-            if is_short(marks[0].head):
+            if marks and is_short(marks[0].head):
                 self._all.siblings.add(place)
             for mark in reversed(marks):
                 self._all.claims[mark.dev << 64 | mark.inode] = (place, mark)
+
+    def _was_there(self, place: Place) -> bool:
+        """Whether something lay under the path not long ago: what came after may have been rotated away already."""
+        last_ms = place.saved.last_ns // 1_000_000 if place.saved else 0
+        return last_ms > 0 and self._clock.now_ms() - last_ms < _RECENT_MS
 
     def loaded(self) -> None:
         """Everything was looked at once: what nobody claimed is gone."""

@@ -333,6 +333,7 @@ class Generations:
         for mark in saved.older:
             self._take_up(place, mark)
         current = saved.current
+        place.last_ns = saved.last_ns
         if current is None:
             return
         place.last_ns = current.mtime_ns

@@ -56,20 +56,23 @@ class Past:
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """A checkpoint: the file now under the path, rotated ones not yet read to their end, what is behind us."""
+    """A checkpoint: the file now under the path, rotated ones not yet read to their end, what is behind us. `last_ns` is
+    when the last of those was written, where nothing lies under the path."""
 
     current: Mark | None
     older: tuple[Mark, ...] = ()
     past: tuple[Past, ...] = ()
     generation: int = 1
+    last_ns: int = 0
 
 
 def dump_marks(saved: Saved) -> str:
     """A checkpoint as text; what is empty is left out."""
-    now = _brief(saved.current) if saved.current else {}
+    now: dict[str, object] = _brief(saved.current) if saved.current else {}
+    last = {"last_ns": saved.last_ns} if saved.last_ns and not saved.current else {}
     past = {"past": [[p.inode, p.head, p.size, p.rewritten] for p in saved.past]} if saved.past else {}
     return json.dumps(
-        {**now, "older": [_brief(m) for m in saved.older], **past, "last_generation": saved.generation},
+        {**now, "older": [_brief(m) for m in saved.older], **past, **last, "last_generation": saved.generation},
         separators=(", ", ": "),
     )
 
@@ -89,8 +92,9 @@ def load_marks(text: str) -> Saved:
     data = json.loads(text)
     older = tuple(Mark(**one) for one in data.pop("older", []))
     past = tuple(Past(inode=i, head=h, size=s, rewritten=r) for i, h, s, r in data.pop("past", []))
-    generation = int(data.pop("last_generation", 1))
-    return Saved(current=Mark(**data) if data else None, older=older, past=past, generation=generation)
+    generation, last_ns = int(data.pop("last_generation", 1)), int(data.pop("last_ns", 0))
+    current = Mark(**data) if data else None
+    return Saved(current=current, older=older, past=past, generation=generation, last_ns=last_ns)
 
 
 def file_key(status: os.stat_result) -> int:

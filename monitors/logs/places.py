@@ -63,7 +63,7 @@ class Place:
         current = self.tail.mark if self.tail else None
         older = tuple(tail.mark for tail in self.older)
         return dump_marks(Saved(current=current, older=older, past=self.past[-_PAST_SAVED:],
-                                generation=self.generation))  # fmt: skip
+                                generation=self.generation, last_ns=self.last_ns))  # fmt: skip
 
     def marks(self) -> list[Mark]:
         """What an earlier life saved, current one first."""

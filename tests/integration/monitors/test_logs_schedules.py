@@ -300,3 +300,23 @@ def test_schedules_that_once_lost_or_doubled_a_crash_when_every_file_begins_alik
 def test_no_schedule_loses_or_doubles_a_crash_at_length(steps, pattern):
     """Other schedules every time; what fails is printed as a line for the list above."""
     check(steps, pattern, banner=False)
+
+
+def test_what_was_packed_while_nothing_lay_under_the_path_and_nobody_looked_is_read():
+    """Killed between two looks: the file had been found under its new name, the next one not yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(folder, pattern="/app.log*", banner=False)
+        world.write()
+        world.look()
+        world.shift()
+        os.rename(world.path, f"{world.path}.1")
+        world.look()
+        world.end()
+        time.sleep(TICK_S)
+        world.reopen()
+        world.write()
+        world.pack()
+        world.write()
+        world.start()
+        world.finish()
+        assert world.found() == {1, 2, 3}
