@@ -257,7 +257,8 @@ show) [ -d "$unit_dir" ] || { echo LoadState=not-found; exit 0; }
   if kill -0 "$(cat "$unit_dir/pid")" 2>/dev/null; then echo ActiveState=active; else echo ActiveState=failed; fi;;
 restart) kill "$(cat "$unit_dir/pid")" 2>/dev/null; echo "$(date +%N)$$" > "$unit_dir/invocation"
   echo restarted >> "$unit_dir/log"; [ -f "$unit_dir/broken" ] && exit 1
-  setsid sleep 1000 >/dev/null 2>&1 & echo $! > "$unit_dir/pid";;
+  setsid sleep 1000 >/dev/null 2>&1 & echo $! > "$unit_dir/pid"
+  while ! grep -q sleep "/proc/$!/comm"; do :; done;;
 esac
 """
 
