@@ -1,6 +1,6 @@
 """`nightshift heal` on bugs written apart from the fixers: what it proposes, and whether that is right.
 
-python benchmarks/suite.py [--set suite|heldout|fresh] [--only REGEX] [--jobs N] [--variant full|docstring]
+python benchmarks/suite.py [--set suite|heldout|fresh|third] [--only REGEX] [--jobs N] [--variant full|docstring]
                            [--json FILE] [--kinds] [--self-check]
 """
 
