@@ -161,7 +161,17 @@ WRAPPED = {
                '{{"log": {json}, "stream": "stdout"}}\n', '{{"log":{json},"stream":"a\\u0062"}}\n', '{{"log":{json},"log":"x","stream":"b"}}\n', "{text}\n",
                '{{"log":"\\ud800","stream":"a"}}\n', '{{"log":"a\\/b\\ud83d\\ude00\\n","stream":"a"}}\n', '{{"log":{json},"attrs":{{}}}}\n', '{{"log":7}}\n'],
 }  # fmt: skip
-TEXTS = ["", "x", "ERROR lost {0}", 'say "{0}"\n', "a\tb\\c\n", "caf\u00e9 \u4e2d\U0001f600\n", "\x01\x7f\n", "two\nlines\n", *PLAIN.splitlines(True)]
+TEXTS = [
+    "",
+    "x",
+    "ERROR lost {0}",
+    'say "{0}"\n',
+    "a\tb\\c\n",
+    "caf\u00e9 \u4e2d\U0001f600\n",
+    "\x01\x7f\n",
+    "two\nlines\n",
+    *PLAIN.splitlines(True),
+]
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
