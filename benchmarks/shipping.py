@@ -286,7 +286,7 @@ def _p95(values: Sequence[float]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--incidents", type=int, default=200)
-    parser.add_argument("--github", type=int, default=40)
+    parser.add_argument("--github", type=int, default=30)
     parser.add_argument("--repositories", type=int, default=20)
     parser.add_argument("--history", type=int, default=10_000)
     parser.add_argument("--at-once", type=int, default=4)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nightshift.daemon.config import ServiceSettings
+from nightshift.daemon.deployers.examine import examine
 from nightshift.daemon.forges.shipping import Shipping
 from nightshift.daemon.kit.checks import parse_pytest
 from nightshift.daemon.kit.clock import SystemClock
@@ -29,6 +30,8 @@ def checks(service: ServiceSettings, forge: Shipping | None = None) -> Iterator[
         yield Health(ok=True, what=f"{service.name}: logs", detail="none", fix=fix)
     if service.deploy:
         yield _program(service.name, "deploy", service.deploy)
+    if service.deployer:
+        yield examine(service.name, service.deployer)
     if service.probe:
         yield _program(service.name, "probe", service.probe)
     if service.url:

@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from nightshift.daemon.deployers.all_deployers import AnyDeployer
+from nightshift.daemon.deployers.examine import examine
 from nightshift.daemon.deployers.images import image_of
 from nightshift.daemon.deployers.kubernetes import CANARY
 from nightshift.daemon.kit.git import BareRepo
@@ -217,6 +218,30 @@ def test_half_a_status_is_not_live(world, status: dict) -> None:
     world.put(status)
     with pytest.raises(EnvironmentBroke, match="not live"):
         world.deployer().deploy(world.service, NEW, "k")
+
+
+# ---------------------------------------------------------------- before it has to
+
+
+@pytest.mark.parametrize("world", of("docker", "kubernetes", "argocd", "flux"), indirect=True)
+def test_a_check_says_whether_it_could_be_done_and_changes_nothing(world) -> None:
+    settings = world.settings() if hasattr(world, "settings") else world.deployer()._settings
+    found = examine("shop", settings)
+    assert found.ok and found.what == "shop: deployer", found
+    assert world.changes() == 0
+    name = {"containers": ("nowhere",)} if settings.kind == "docker" else {"name": "nowhere"}
+    missing = examine("shop", settings.model_copy(update=name))
+    assert not missing.ok and missing.fix and "no" in missing.detail, missing
+
+
+@pytest.mark.parametrize("world", of("kubernetes"), indirect=True)
+def test_a_check_tells_of_a_reconciler_and_of_an_api_that_is_not_there(world, tmp_path) -> None:
+    thing = world.cluster.read("deployment", "shop")
+    notes = {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:prod/shop"}
+    world.cluster.add("deployment", {**thing, "metadata": {**thing["metadata"], "annotations": notes}})
+    assert "kind: argocd" in examine("shop", world.settings()).fix
+    gone = world.settings().model_copy(update={"kubeconfig": tmp_path / "nowhere"})
+    assert not examine("shop", gone).ok
 
 
 # ---------------------------------------------------------------- settings

@@ -22,6 +22,7 @@ KINDS = {
     "taken back": ({}, ({**APPROVE, "verb": "reject", "when": "merge"},), Stage.ROLLED_BACK, 3),
     "rolled back": ({"outcome": Recovery.STILL_FAILING}, (), Stage.ROLLED_BACK, 3),
     "stale": ({}, (), Stage.HEALED, 3),
+    "unclear": ({"outcome": Recovery.INDETERMINATE}, ({**APPROVE, "when": "unclear"},), Stage.HEALED, 2),
 }
 
 
@@ -68,6 +69,9 @@ def test_killed_anywhere_it_ends_the_same(tmp_path: Path, kind: str):
         notices = [notice.key for _, notice, _ in made.store.notices.waiting()]
         assert len(notices) == len(set(notices)), where
         assert made.store.memory.tally() == whole.store.memory.tally(), where
+        merges = [m for kind_ in ("", "constant") for m in made.store.merges.of("shop", "templates", kind_)]
+        assert len(merges) == (commits > 1), where
+        assert len(made.deployer.keys) == len(set(made.deployer.keys)) or "deploy" in where, where
         again = Counter(reason for reason in made.reasons() if "(again, the daemon stopped" not in reason)
         assert {r: n for r, n in again.items() if "as " not in r} == {
             r: n for r, n in told.items() if "as " not in r
