@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
@@ -44,9 +45,15 @@ def list_books(config: ConfigPath = None, as_json: Json = False) -> None:
         output.print_json([book.model_dump(mode="json", by_alias=True) for book in books.values()])
         return
     rows = [
-        (name, book.description, ", ".join(map(_parameter, book.parameters.items()))) for name, book in books.items()
+        (name, _brief(book.description), " ".join(n for n, p in book.parameters.items() if p.default is None))
+        for name, book in books.items()
     ]
-    output.table(("NAME", "WHAT IT DOES", "PARAMETERS"), rows)
+    output.table(("NAME", "WHAT IT DOES", "NEEDS"), rows)
+
+
+def _brief(description: str) -> str:
+    """A description's first sentence, as far as it fits beside a name; `show` has all of it."""
+    return shorten(description.partition(". ")[0], 78, placeholder=" …")
 
 
 @app.command("show")
@@ -160,8 +167,3 @@ def _book(books: dict[str, Runbook], name: str) -> Runbook:
     if name not in books:
         raise Trouble(f"nightshift runbook: no runbook '{name}'{nearest(name, books)}")
     return books[name]
-
-
-def _parameter(item: tuple[str, Any]) -> str:
-    name, parameter = item
-    return name if parameter.default is None else f"{name}={parameter.default}"
