@@ -81,7 +81,7 @@ class DockerDeployer:
                 back = self._back(record)
                 raise EnvironmentBroke(f"{failed}; {back}") from failed
             self._shipments.put(key, record | {"done": True, "said": "; ".join(said)})
-            self._forget(service, key)
+            self._forget(service, key, record)
             return "; ".join(said)
 
     def undo(self, service: Service, commit: str, key: str, *, of: str) -> str:
@@ -125,17 +125,17 @@ class DockerDeployer:
             said.append(self._recreate.undo(asked, context, key=_part(record), evidence=evidence, timeout_s=_CALL_S))
         return "; ".join(said) or "no container was changed"
 
-    def _forget(self, service: Service, but: str) -> None:
+    def _forget(self, service: Service, key: str, record: Json) -> None:
         """Remove the old containers of earlier deploys: the way back from those is no longer needed."""
-        for path, earlier in self._shipments.all():
-            mine = earlier.get("service") == service.name and earlier.get("done") and not earlier.get("forgotten")
-            if not mine or path == self._shipments.file(but, "json"):
-                continue
-            old = [part["id"] for part in earlier["parts"].values()]
-            with engine(self._context(""), _CALL_S) as client:
-                for identity in old:
-                    _removed(partial(client.api.remove_container, identity), client.api.inspect_container, identity)
-            self._shipments.write(path, earlier | {"forgotten": True})
+        shelf = f"old containers of {service.name}"
+        earlier = dict((self._shipments.find(shelf) or {}).get("kept", {}))
+        kept = [part["id"] for part in record["parts"].values()]
+        gone = [identity for other, ids in earlier.items() if other != key for identity in ids if identity not in kept]
+        self._shipments.put(shelf, {"kept": {**earlier, key: kept}})
+        with engine(self._context(""), _CALL_S) as client:
+            for identity in gone:
+                _removed(partial(client.api.remove_container, identity), client.api.inspect_container, identity)
+        self._shipments.put(shelf, {"kept": {key: kept}})
 
     def _context(self, image: str) -> Context:
         limits = Limits(containers=self._settings.containers, images=(image,) if image else ())

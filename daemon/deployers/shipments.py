@@ -32,10 +32,6 @@ class Shipments:
         """Durable when this returns; whole or not at all."""
         self.write(self.file(key, "json"), record)
 
-    def all(self) -> Iterator[tuple[Path, Json]]:
-        """Every record and where it lies."""
-        return ((path, self.read(path)) for path in sorted(self.folder.glob("*.json")))
-
     @staticmethod
     def read(path: Path) -> Json:
         """One record."""

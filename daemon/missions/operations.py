@@ -95,8 +95,7 @@ class Operations:
             return reason
         known = self._services.get(service)
         autonomy = self._cap if run.person or known is None else known.autonomy
-        stopped = policy.stopped(self.store, self._settings)
-        return stopped or policy.forbidden(Service(name=service, repo="", autonomy=autonomy), self._settings)
+        return policy.forbidden(Service(name=service, repo="", autonomy=autonomy), self._settings)
 
     def cooling(self, run: BookRun, now_ms: int) -> str:
         """Why its book should be left alone now; '' when nothing speaks against it."""

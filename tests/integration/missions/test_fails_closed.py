@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,11 +17,16 @@ from support.scenario import RED, Scenario, fix, scenario
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.missions.durable import Defect, performed, valued
 from nightshift.daemon.missions.effects import Effects
+from nightshift.daemon.missions.operations import Operations
 from nightshift.daemon.missions.policy.settings import Freeze, Limit, Settings, Window
 from nightshift.daemon.missions.steps import Steps
-from nightshift.daemon.model import Case, ChangeRequest, ChangeState, Judgement, Stage, Verdict, dump, load
+from nightshift.daemon.model import Case, ChangeRequest, ChangeState, Judgement, Service, Stage, Verdict, dump, load
 from nightshift.daemon.ports import EnvironmentBroke, NotYet, Refused, StaleBase
 from nightshift.daemon.store.database import STORE_ERRORS
+from nightshift.daemon.store.runs import BookRun
+from nightshift.daemon.store.store import Store
+from nightshift.runbooks.context import Context
+from nightshift.runbooks.load import parse_book
 
 FAULTS = {"broke": EnvironmentBroke("down"), "late": NotYet("checks run"), "no": Refused("no"), "stale": StaleBase("moved"),
           "timeout": TimeoutError("timed out")}  # fmt: skip
@@ -249,3 +255,52 @@ def test_the_switch_is_looked_at_right_before_the_effect(template, tmp_path, ste
     answer = attempt(LateSteps(made.parts), made, template, step, False)
     assert witness.effects == []
     assert "stopped" in answer["waiting"], answer
+
+
+# ---------------------------------------------------------------- runbooks
+
+
+BOOK = """
+name: touch
+description: Touches a file twice.
+autonomy: act
+steps:
+  - {name: one, action: command, with: {argv: [sh, -c, "echo x >> $0", FILE]}}
+  - {name: two, action: command, with: {argv: [sh, -c, "echo x >> $0", FILE]}}
+"""
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_runbook_does_nothing_without_every_yes(data: st.DataObject) -> None:
+    stop = data.draw(st.sampled_from(["", "", "setting", "file", "unreadable", "word", "between"]))
+    dry_run, autonomy = data.draw(st.booleans()), data.draw(st.sampled_from(["observe", "propose", "merge", "", "?"]))
+    broken = data.draw(st.sampled_from(["", "", "switches", "runs", "run_entries"]))
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        store, effects = Store.open(folder / "n.db"), folder / "effects"
+        stops = {"file": folder / "STOP", "unreadable": folder / "n.db" / "STOP"}
+        policy = Settings(stop=stop == "setting", stop_file=stops.get(stop), dry_run=dry_run)
+        if stop == "file":
+            (folder / "STOP").touch()
+        if stop == "word":
+            store.switches.throw("ada", "", 1)
+        book = parse_book(BOOK.replace("FILE", str(effects)))
+        argv = ("sh", "-c", "echo x >> $0", str(effects))
+        services = {"shop": Service(name="shop", repo="", autonomy=autonomy)}
+        desk = Operations(store, lambda: {"touch": book}, Context(commands=(argv,)), services, policy)
+        asked = BookRun(id="run-1", book="touch", definition=book.model_dump(mode="json", by_alias=True), params={})
+        store.runs.ensure(asked)
+        if broken:
+            with store.transaction() as connection:
+                connection.exec_driver_sql(f"DROP TABLE {broken}")
+        for turn in range(2):
+            with suppress(Refused, EnvironmentBroke, *STORE_ERRORS):
+                desk.advance(asked, "shop")
+            if stop == "between" and not turn:
+                with suppress(*STORE_ERRORS):
+                    store.switches.throw("ada", "", 1)
+        done = len(effects.read_text().split()) if effects.exists() else 0
+        store.close()
+    allowed = not dry_run and autonomy in ("propose", "merge") and not broken
+    assert done == (0 if not allowed or stop not in ("", "between") else 1 if stop == "between" else 2), (done, stop)
