@@ -63,6 +63,7 @@ def mission_part(store: Store, mission: Mission | None) -> Json:
         "verdict": verdict,
         "change": _last(events, "change"),
         "outcome": _last(events, "outcome"),
+        "undo_diff": str(_last(events, "undo_diff") or ""),
         "diff": str(_at(verdict, "patch", "diff") or ""),
         "journal": [dump(event) for event in events],
     }

@@ -113,5 +113,12 @@ def _tell_patch(found: dict[str, Any]) -> None:
         line(f"  {gate['judgement']:<9} {gate['gate']}: {gate['reason']}", style)
     if change := found["change"]:
         line(f"\n#{change['number']} {change['state']}: {change['title']} {change['url']}")
+    if figures := (found["outcome"] or {}).get("figures", ()):
+        line("\nbefore and after", "bold")
+        for figure in figures:
+            line(f"  {figure['said']}")
     if found["diff"]:
         line(f"\n{found['diff']}")
+    if found["undo_diff"]:
+        line("\nits undoing", "bold")
+        line(found["undo_diff"])
