@@ -4,9 +4,12 @@ keeps. It is looked at right before every effect; when it can't be looked at, it
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nightshift.daemon.missions.policy.settings import Settings
-from nightshift.daemon.store.database import STORE_ERRORS
-from nightshift.daemon.store.store import Store
+
+if TYPE_CHECKING:
+    from nightshift.daemon.store.store import Store
 
 
 def stopped(store: Store, settings: Settings) -> str:
@@ -30,6 +33,8 @@ def by_settings(settings: Settings) -> str:
 
 
 def _by_word(store: Store) -> str:
+    from nightshift.daemon.store.database import STORE_ERRORS  # SQL: sensors read these settings too
+
     try:
         thrown = store.switches.thrown()
     except STORE_ERRORS as error:
