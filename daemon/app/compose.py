@@ -118,7 +118,8 @@ def parts(
         deployer=RunbookDeployer(shelf, deployers(config, clock, forge, guards)),
         node=f"{socket.gethostname()}:{config.state_dir.absolute()}",
         watcher=make_watcher(
-            lambda incident, at_ms: store.incidents.occurrences_since(incident.id, at_ms), clock,
+            lambda incident, at_ms: store.incidents.occurrences_since(incident.id, at_ms),
+            clock,
             lambda service: guards.get(service.name),
         ),
         channels=tuple(channels),

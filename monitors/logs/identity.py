@@ -56,8 +56,8 @@ class Past:
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """A checkpoint: the file now under the path, rotated ones not yet read to their end, what is behind us. `last_ns` is
-    when the last of those was written, where nothing lies under the path."""
+    """A checkpoint: the file now under the path, rotated ones not yet read to their end, what is behind us. `last_ns`
+    is when the last of those was written, where nothing lies under the path."""
 
     current: Mark | None
     older: tuple[Mark, ...] = ()

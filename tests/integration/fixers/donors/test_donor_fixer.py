@@ -65,7 +65,7 @@ def test_a_past_fix_is_made_again(tmp_path: Path) -> None:
     patches, notes = drafted(tmp_path, bad, FIRST.format("tidy(person.name)", "parcel.name"))
     assert patches, notes
     assert patches[0].fixer == "donors"
-    assert "+    return tidy(parcel.name) + \", \" + parcel.town" in patches[0].diff
+    assert '+    return tidy(parcel.name) + ", " + parcel.town' in patches[0].diff
     assert "as in " in patches[0].rationale
 
 

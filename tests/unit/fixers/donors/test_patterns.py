@@ -93,7 +93,9 @@ def test_a_guard_that_was_added_is_added_elsewhere(tmp_path: Path) -> None:
     guarded = start.replace("    return x.total", "    if x.closed:\n        raise Closed(x)\n    return x.total")
     repo, tip = history(tmp_path, start, guarded)
     found = proposals(mined(repo, tip, 50), guarded)
-    assert guarded.replace("    return y.total", "    if y.closed:\n        raise Closed(y)\n    return y.total") in found
+    assert (
+        guarded.replace("    return y.total", "    if y.closed:\n        raise Closed(y)\n    return y.total") in found
+    )
 
 
 def test_large_commits_are_no_fixes(tmp_path: Path) -> None:

@@ -60,7 +60,9 @@ def test_pairs_do_not_recite_what_tests_expect() -> None:
     others = [c for c in found if "ba7816bf" not in c.edits[0].text]
     assert telling
     partial = [(telling[0], 1.0), (others[0], 1.0)]
-    assert not [c for c in pairs(partial, found, 10_000, ("'ba7816bf'",)) if "ba7816bf" in c.edits[0].text + c.edits[1].text]
+    assert not [
+        c for c in pairs(partial, found, 10_000, ("'ba7816bf'",)) if "ba7816bf" in c.edits[0].text + c.edits[1].text
+    ]
     assert [c for c in pairs(partial, found, 10_000) if "ba7816bf" in c.edits[0].text + c.edits[1].text]
 
 
