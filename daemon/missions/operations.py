@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from nightshift.daemon.ports import EnvironmentBroke, Refused
 from nightshift.daemon.store.database import STORE_ERRORS
 from nightshift.daemon.store.runs import BookRun
 from nightshift.daemon.store.store import Store
+from nightshift.runbooks.records import Holding
 
 if TYPE_CHECKING:
     from nightshift.runbooks.book import Runbook
@@ -173,24 +173,13 @@ def _labels(signal: Signal) -> list[str]:
     return named(signal)
 
 
-class StoreRecord:
-    """`RunRecord` in the store: another node goes on where this one stopped."""
+class StoreRecord(Holding):
+    """`RunRecord` in the store: another node goes on where this one stopped. That one mission runs on one node is the
+    engine's care, so a run is held in this process only."""
 
     def __init__(self, store: Store) -> None:
-        self._store, self._held, self._lock = store, set[str](), threading.Lock()
-
-    @contextlib.contextmanager
-    def hold(self, key: str) -> Iterator[None]:
-        """See RunRecord. In this process; that one mission runs on one node is the engine's care."""
-        with self._lock:
-            if key in self._held:
-                raise Refused(f"the run {key} is going on already")
-            self._held.add(key)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._held.discard(key)
+        super().__init__()
+        self._store = store
 
     def load(self, key: str) -> Json:
         """See RunRecord."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..action import Action, Evidence
 from ..context import Context
-from .places import Place, amount, place
+from .places import Place, amount, noted, place
 
 
 class Arguments(BaseModel):
@@ -40,9 +40,7 @@ class FileRotate(Action):
     def before(self, arguments: Arguments, context: Context, *, timeout_s: float) -> Evidence:
         """The file's inode and size."""
         del timeout_s
-        with place(context, arguments.path) as file:
-            found = file.regular()
-            return {"inode": found.st_ino, "bytes": found.st_size}
+        return noted(context, arguments.path)
 
     def run(
         self, arguments: Arguments, context: Context, *, key: str, evidence: Evidence, repeated: bool, timeout_s: float

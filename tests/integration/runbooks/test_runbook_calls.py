@@ -23,8 +23,8 @@ from nightshift.runbooks.context import Context
 from nightshift.runbooks.errors import ActionFailed
 from nightshift.runbooks.limits import Limits
 from nightshift.runbooks.load import load_books, parse_book
-from nightshift.runbooks.records import FileRecord
 from nightshift.runbooks.runner import Runner
+from nightshift.runbooks.testing import FileRecord
 
 
 def book(action, params=None, **arguments):

@@ -8,8 +8,9 @@ from nightshift.daemon.kit.clock import SystemClock
 from nightshift.runbooks.context import Context
 from nightshift.runbooks.limits import Limits
 from nightshift.runbooks.load import load_books, parse_book
-from nightshift.runbooks.records import FileRecord, MemoryRecord
+from nightshift.runbooks.records import MemoryRecord
 from nightshift.runbooks.runner import Runner
+from nightshift.runbooks.testing import FileRecord
 
 from .runbook_kube import Cluster, deployment, node, pod, replicaset, template
 

@@ -7,8 +7,8 @@ import pytest
 from nightshift.daemon.ports import EnvironmentBroke
 from nightshift.runbooks.context import Context
 from nightshift.runbooks.load import load_books, parse_book
-from nightshift.runbooks.records import FileRecord
 from nightshift.runbooks.runner import Runner
+from nightshift.runbooks.testing import FileRecord
 
 from .conftest import LABEL
 

@@ -11,8 +11,8 @@ from nightshift.runbooks.actions.docker_recreate import LABEL as RECREATED
 from nightshift.runbooks.context import Context
 from nightshift.runbooks.limits import Limits
 from nightshift.runbooks.load import load_books, parse_book
-from nightshift.runbooks.records import FileRecord
 from nightshift.runbooks.runner import Runner
+from nightshift.runbooks.testing import FileRecord
 
 from .conftest import LABEL
 

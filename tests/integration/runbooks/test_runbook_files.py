@@ -14,8 +14,8 @@ from nightshift.daemon.kit.run import run as start
 from nightshift.runbooks.context import Context
 from nightshift.runbooks.limits import Limits
 from nightshift.runbooks.load import load_books, parse_book
-from nightshift.runbooks.records import FileRecord
 from nightshift.runbooks.runner import Runner
+from nightshift.runbooks.testing import FileRecord
 
 HOUR_S = 3600
 

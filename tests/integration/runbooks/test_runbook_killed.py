@@ -9,8 +9,8 @@ import time
 from nightshift.daemon.kit.run import spawn
 from nightshift.runbooks.context import Context
 from nightshift.runbooks.load import load_book
-from nightshift.runbooks.records import FileRecord
 from nightshift.runbooks.runner import Runner
+from nightshift.runbooks.testing import FileRecord
 
 WRITE = "import sys; open(sys.argv[1], 'a').write(sys.argv[2] + chr(10))"
 WAIT = (
@@ -24,7 +24,7 @@ RUN = """
 import sys
 from nightshift.runbooks.context import Context
 from nightshift.runbooks.load import load_book
-from nightshift.runbooks.records import FileRecord
+from nightshift.runbooks.testing import FileRecord
 from nightshift.runbooks.runner import Runner
 import json
 commands = tuple(map(tuple, json.loads(sys.argv[2])))

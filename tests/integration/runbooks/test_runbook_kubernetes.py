@@ -1,10 +1,7 @@
 """kubernetes.rollout_restart through the official client against an HTTP server that keeps Kubernetes objects."""
 
-import asyncio
 import json
-import threading
 
-import kmock
 import pytest
 
 from nightshift.daemon.kit.clock import ManualClock
@@ -12,8 +9,11 @@ from nightshift.daemon.ports import EnvironmentBroke
 from nightshift.runbooks.actions.rollout_restart import ANNOTATION
 from nightshift.runbooks.context import Context
 from nightshift.runbooks.load import load_books
-from nightshift.runbooks.records import FileRecord, MemoryRecord
+from nightshift.runbooks.records import MemoryRecord
 from nightshift.runbooks.runner import Runner
+from nightshift.runbooks.testing import FileRecord
+
+from .runbook_kube import Cluster
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1", "kind": "Deployment",
@@ -27,52 +27,12 @@ DEPLOYMENT = {
     },
     "status": {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2},
 }  # fmt: skip
-DEPLOYMENTS = kmock.resource("apps", "v1", "deployments")
-
-
-class Cluster:
-    """kmock in a thread of its own, and a kubeconfig that leads to it."""
-
-    def __init__(self, folder):
-        self.handler, self._ready = kmock.KubernetesEmulator(), threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
-        self._thread.start()
-        assert self._ready.wait(10)
-        self.kubeconfig = folder / "kubeconfig"
-        self.kubeconfig.write_text(json.dumps({
-            "apiVersion": "v1", "kind": "Config", "current-context": "c",
-            "clusters": [{"name": "k", "cluster": {"server": self.url}}],
-            "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-            "users": [{"name": "u", "user": {"token": "t"}}],
-        }))  # fmt: skip
-
-    async def _serve(self):
-        async with self.handler, kmock.Server(self.handler) as server:
-            self.url = str(server.url)
-            self._ready.set()
-            await self._stop.wait()
-
-    def close(self):
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-        self._loop.close()
-
-    def add(self, thing):
-        self.handler.objects[DEPLOYMENTS, thing["metadata"]["namespace"], thing["metadata"]["name"]] = thing
-
-    def deployment(self):
-        return self.handler.objects[DEPLOYMENTS, "prod", "shop"].raw
-
-    def patches(self):
-        return list(self.handler["patch"])
 
 
 @pytest.fixture
 def cluster(tmp_path):
     made = Cluster(tmp_path)
-    made.add(json.loads(json.dumps(DEPLOYMENT)))
+    made.add("deployment", DEPLOYMENT)
     yield made
     made.close()
 
@@ -84,14 +44,14 @@ def run(cluster, record=None, key="run-1", clock=None, **params):
 
 
 def mark(cluster):
-    return cluster.deployment()["spec"]["template"]["metadata"]["annotations"].get(ANNOTATION)
+    return cluster.read("deployment", "shop")["spec"]["template"]["metadata"]["annotations"].get(ANNOTATION)
 
 
 def test_the_template_is_marked_and_nothing_else_changes(cluster):
     assert mark(cluster) is None
     result = run(cluster)
     assert result.ok, result.reason
-    template = cluster.deployment()["spec"]["template"]
+    template = cluster.read("deployment", "shop")["spec"]["template"]
     assert template["metadata"]["annotations"] == {"kept": "yes", ANNOTATION: mark(cluster)}
     assert [c["name"] for c in template["spec"]["containers"]] == ["web", "proxy"]
     assert mark(cluster) in result.steps[0].output
@@ -99,7 +59,7 @@ def test_the_template_is_marked_and_nothing_else_changes(cluster):
 
 def test_it_is_a_strategic_merge_patch(cluster):
     run(cluster)
-    (patch,) = cluster.patches()
+    (patch,) = cluster.handler["patch"]
     assert patch.headers["Content-Type"] == "application/strategic-merge-patch+json"
     assert patch.params["fieldManager"] == "nightshift"
 
@@ -116,7 +76,7 @@ def test_repeating_a_run_sets_the_same_mark_another_run_sets_another(cluster):
 def test_a_rollout_that_does_not_complete_is_a_failure(cluster):
     stuck = json.loads(json.dumps(DEPLOYMENT))
     stuck["status"]["availableReplicas"] = 1
-    cluster.add(stuck)
+    cluster.add("deployment", stuck)
     clock = ManualClock()
     result = run(cluster, clock=clock, ready_within_s="30")
     assert result.status == "failed"
@@ -143,7 +103,7 @@ def test_a_cluster_in_trouble_is_no_verdict_and_the_run_goes_on_later(cluster, t
     with pytest.raises(EnvironmentBroke, match=str(status)):
         run(cluster, record)
     assert run(cluster, record).ok
-    assert len(cluster.patches()) == 2
+    assert len(cluster.handler["patch"]) == 2
 
 
 def test_a_cluster_that_is_away_and_a_missing_kubeconfig(cluster, tmp_path):

@@ -23,8 +23,9 @@ from nightshift.runbooks.context import Context
 from nightshift.runbooks.errors import BookError
 from nightshift.runbooks.limits import Limits
 from nightshift.runbooks.load import load_books, parse_book
-from nightshift.runbooks.records import FileRecord, MemoryRecord
+from nightshift.runbooks.records import MemoryRecord
 from nightshift.runbooks.runner import Runner
+from nightshift.runbooks.testing import FileRecord
 
 psycopg = pytest.importorskip("psycopg")
 BINARIES = next((p for p in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from support.hub import published
-from support.hub.server import Answer, Hub, Request
+from support.hub.server import Answer, Hub, Request, on_pull
 from support.hub.state import BOT, Blocked, Conflict, Exists, HubPull, HubRepo, Nothing
 
 
@@ -83,12 +83,7 @@ def _is_draft(title: str) -> bool:
     return title.upper().startswith(("WIP:", "[WIP]"))
 
 
-def _one(serve: Callable[..., Answer]) -> Callable[..., Answer]:
-    def found(hub: Hub, repo: HubRepo, request: Request, number: str) -> Answer:
-        pull = repo.pull(int(number))
-        return serve(hub, repo, request, pull) if pull else Answer(404, {"message": "not found"})
-
-    return found
+_one = on_pull("not found")
 
 
 @_one

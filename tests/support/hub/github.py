@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from support.hub import published
-from support.hub.server import Answer, Hub, Request
+from support.hub.server import Answer, Hub, Request, on_pull
 from support.hub.state import BOT, Blocked, Conflict, Exists, HubPull, HubRepo, Nothing
 
 WHEN = "2026-01-02T03:04:05Z"
@@ -133,12 +133,7 @@ def _create(hub: Hub, repo: HubRepo, request: Request) -> Answer:
     return Answer(201, shown(hub, repo, made))
 
 
-def _one(serve: Callable[..., Answer]) -> Callable[..., Answer]:
-    def found(hub: Hub, repo: HubRepo, request: Request, number: str) -> Answer:
-        pull = repo.pull(int(number))
-        return serve(hub, repo, request, pull) if pull else Answer(404, {"message": "Not Found"})
-
-    return found
+_one = on_pull("Not Found")
 
 
 @_one

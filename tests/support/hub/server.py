@@ -224,3 +224,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         """Quiet."""
+
+
+def on_pull(missing: str) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+    """Serve one request for changes by its number; 404 with the dialect's words when there is none."""
+
+    def one(serve: Callable[..., Answer]) -> Callable[..., Answer]:
+        def found(hub: Hub, repo: HubRepo, request: Request, number: str) -> Answer:
+            pull = repo.pull(int(number))
+            return serve(hub, repo, request, pull) if pull else Answer(404, {"message": missing})
+
+        return found
+
+    return one

@@ -7,7 +7,8 @@ import pytest
 from nightshift.daemon.missions.operations import StoreRecord
 from nightshift.daemon.ports import EnvironmentBroke, Refused
 from nightshift.daemon.store.store import Store
-from nightshift.runbooks.records import FileRecord, MemoryRecord
+from nightshift.runbooks.records import MemoryRecord
+from nightshift.runbooks.testing import FileRecord
 
 
 @pytest.fixture(params=["memory", "file", "store"])

@@ -11,8 +11,9 @@ from nightshift.daemon.ports import EnvironmentBroke, Health, Refused
 from nightshift.runbooks.context import Context
 from nightshift.runbooks.errors import BookError
 from nightshift.runbooks.load import parse_book
-from nightshift.runbooks.records import FileRecord, MemoryRecord
+from nightshift.runbooks.records import MemoryRecord
 from nightshift.runbooks.runner import Runner, RunResult
+from nightshift.runbooks.testing import FileRecord
 
 WRITE = "import os,sys; open(sys.argv[1], 'a').write(os.environ['NIGHTSHIFT_RUN_KEY'] + chr(10)); print('wrote')"
 

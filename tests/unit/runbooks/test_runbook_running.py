@@ -14,9 +14,10 @@ from nightshift.runbooks.condition import check, met
 from nightshift.runbooks.context import Context
 from nightshift.runbooks.errors import BookError
 from nightshift.runbooks.load import circles, parse_book
-from nightshift.runbooks.records import FileRecord, MemoryRecord
+from nightshift.runbooks.records import MemoryRecord
 from nightshift.runbooks.runner import MAX_DEPTH, Runner
 from nightshift.runbooks.template import TemplateError, fill
+from nightshift.runbooks.testing import FileRecord
 
 WRITE = "import sys; open(sys.argv[1], 'a').write(sys.argv[2] + chr(10)); print(sys.argv[2])"
 
