@@ -233,7 +233,8 @@ class Case:
     """Everything reproduction, fixers and tester need to know of one mission.
 
     `repo` is a bare repository the daemon owns (never the monitored one), `base` a full commit id in it.
-    `python` is the interpreter used in the ``host`` image ('' = the daemon's own).
+    `python` is the interpreter used in the ``host`` image ('' = the daemon's own). `criticism` is what was held against
+    patches of earlier rounds, a line each.
     """
 
     id: str
@@ -244,6 +245,7 @@ class Case:
     python: str = ""
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     reproduction: Reproduction | None = None
+    criticism: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,6 +293,38 @@ class Verdict:
     gates: tuple[GateResult, ...] = ()
     failed: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criticism:
+    """What the critic says of one patch.
+
+    Patches that answered every tried input alike carry the same `cluster` (0: nothing could be compared). `refuted` says
+    which oracle contradicts the patch ('' = none does). `lesson` is source of a pytest function, or '', that fails for
+    this patch and holds what the oracle says: the next round's creators have to turn it green.
+    """
+
+    patch: str
+    cluster: int = 0
+    refuted: str = ""
+    lesson: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Critique:
+    """What the critic says of a field of patches, best first.
+
+    `inputs` is how many inputs were tried, `recorded` how many of them production recorded. `abstain` says why nobody
+    can tell which patch is right ('' = one can). `witnesses` are lines for people: an input and what each cluster
+    answers.
+    """
+
+    criticisms: tuple[Criticism, ...] = ()
+    clusters: int = 0
+    inputs: int = 0
+    recorded: int = 0
+    abstain: str = ""
+    witnesses: tuple[str, ...] = ()
 
 
 class ChangeState(StrEnum):

@@ -16,6 +16,7 @@ from nightshift.daemon.model import (
     Case,
     ChangeDraft,
     ChangeRequest,
+    Critique,
     ForgeEvent,
     Health,
     Patch,
@@ -229,6 +230,13 @@ class Tester(Protocol):
     def judge(self, case: Case, patch: Patch, note: Note) -> Verdict: ...
 
 
+class Critic(Protocol):
+    """Compares patches that pass the same tests by what they do on inputs nobody wrote a test for. Never raises for
+    infrastructure: a critique of nothing (no clusters, no refutation) is the answer then."""
+
+    def criticise(self, case: Case, patches: Sequence[Patch], note: Note) -> Critique: ...
+
+
 # ---------------------------------------------------------------- shipping
 
 
@@ -346,6 +354,7 @@ class Notifier(Protocol):
 __all__ = [
     "Budget",
     "Call",
+    "Critic",
     "Deployer",
     "EnvironmentBroke",
     "Finished",
