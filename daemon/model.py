@@ -299,9 +299,9 @@ class Verdict:
 class Criticism:
     """What the critic says of one patch.
 
-    Patches that answered every tried input alike carry the same `cluster` (0: nothing could be compared). `refuted` says
-    which oracle contradicts the patch ('' = none does). `lesson` is source of a pytest function, or '', that fails for
-    this patch and holds what the oracle says: the next round's creators have to turn it green.
+    Patches that answered every tried input alike carry the same `cluster` (0: nothing could be compared). `refuted`
+    says which oracle contradicts the patch ('' = none does). `lesson` is the source of a test module, or '', that fails
+    for this patch and holds what the oracle says: the next round's creators have to turn it green.
     """
 
     patch: str
