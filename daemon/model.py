@@ -285,7 +285,8 @@ class GateResult:
 class Verdict:
     """The tester's judgement of one patch, gate by gate; `failed` names the gate that stopped it.
 
-    `patch` may be smaller than the one drafted: hunks that proved unnecessary are dropped.
+    `patch` may be smaller than the one drafted: hunks that proved unnecessary are dropped. `quarantined` are tests that
+    were not held against the patch: on base they do not do the same every time, or in every order.
     """
 
     judgement: Judgement
@@ -293,6 +294,7 @@ class Verdict:
     gates: tuple[GateResult, ...] = ()
     failed: str = ""
     reason: str = ""
+    quarantined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,12 +88,14 @@ def run_check(
     only: Collection[str] | None = None,
     compiled: Sequence[str] = (),
     probe: bool = False,
+    backwards: bool = False,
 ) -> TestRun:
     """Run a check in a sandbox whose WORKDIR holds the tree.
 
     `repeat` are ids to run `rounds` more times in the same session; `only` restricts the session to those ids;
     `compiled` are Python files (relative) that must compile before anything runs; `probe` looks
-    for classes of the tree whose objects equal anything. Raises EnvironmentBroke.
+    for classes of the tree whose objects equal anything; `backwards` turns the order of the tests around. Raises
+    EnvironmentBroke.
     """
     call = parse_pytest(command)
     if call is None:
@@ -101,7 +103,7 @@ def run_check(
     nonce = secrets.token_hex(16)
     each = test_timeout_s if test_timeout_s is not None else min(60.0, max(5.0, timeout_s / 15))
     orders = _orders(call, nonce, timeout_s, each, repeat, rounds, only, compiled)
-    orders["session"]["probe"] = probe
+    orders["session"] |= {"probe": probe, "backwards": backwards}
     argv = [*call.interpreter[:1], "-I", "-S", "-B", "-c", source("supervise")]
     stdin = json.dumps(orders).encode() + b"\n"
     done = box.run(argv, timeout_s=timeout_s + _SPARE_S, stdin=stdin)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from nightshift.daemon.model import Reproduction, TestStatus
 from nightshift.sandboxes.harness import TestRun
 
@@ -24,9 +26,9 @@ def is_red(made: Reproduction, run: TestRun) -> bool | None:
     return False if not unhealed(made, run) else None
 
 
-def unhealed(made: Reproduction, run: TestRun) -> tuple[str, ...]:
-    """Those of the failing ids that a pytest run does not show as passed."""
-    return tuple(test for test in made.failing if not _healed(test, run))
+def unhealed(made: Reproduction, run: TestRun, of: Collection[str] = ()) -> tuple[str, ...]:
+    """Those of the failing ids (or of the ones asked for) that a pytest run does not show as passed."""
+    return tuple(test for test in of or made.failing if not _healed(test, run))
 
 
 def _healed(test: str, run: TestRun) -> bool:

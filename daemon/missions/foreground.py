@@ -73,7 +73,7 @@ def _patch_json(patch: Patch) -> dict[str, Any]:
 
 def _verdict_json(verdict: Verdict) -> dict[str, Any]:
     data = dump(verdict)
-    return {k: data[k] for k in ("judgement", "failed", "reason", "gates")}
+    return {k: data[k] for k in ("judgement", "failed", "reason", "gates", "quarantined")}
 
 
 def _reproduction_json(reproduction: Reproduction) -> dict[str, Any]:

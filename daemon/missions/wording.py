@@ -30,7 +30,7 @@ def pull_request(incident: Incident, verdict: Verdict, case: Case, key: str) -> 
 | gate | judgement | why |
 | --- | --- | --- |
 {gates}
-
+{_set_aside(verdict)}
 **Blast radius.** {_blast(patch)}
 
 **Judged on** `{case.base}`. **Mission** `{case.id}`, incident `{incident.id}`.
@@ -114,6 +114,17 @@ def _short(diff: object) -> str:
     """A diff for reading; all of it is in the notice's data and in the journal."""
     lines = redact(str(diff)).splitlines()
     return "\n".join([*lines[:_LINES], *([f"… {len(lines) - _LINES} more lines"] if len(lines) > _LINES else [])])
+
+
+def _set_aside(verdict: Verdict) -> str:
+    """The tests that could not be relied on, as a paragraph; '' when there are none."""
+    named = ", ".join(f"`{redact(test)}`" for test in verdict.quarantined[:10])
+    more = f" and {len(verdict.quarantined) - 10} more" if len(verdict.quarantined) > 10 else ""
+    return (
+        f"\n**Not relied on** (on base they change from run to run, or with their order): {named}{more}\n"
+        if named
+        else ""
+    )
 
 
 def _evidence(case: Case) -> str:

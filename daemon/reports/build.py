@@ -69,6 +69,7 @@ def _with_mission(row: ReportIncident, mission: Mission, events: Sequence[Event]
         stages=stage_times(events),
         fix=_fix(verdict) or _ran(_last(events, "run")),
         gates=tuple(_gate(g) for g in (verdict or {}).get("gates", ())),
+        quarantined=tuple((verdict or {}).get("quarantined", ())),
         change=_change(_last(events, "change"), mission),
         deploy=_reason(events, Stage.DEPLOYING),
         watch=_reason(events, Stage.WATCHING),

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from nightshift.daemon.reports.model import OUTCOMES, Cost, ReportData, ReportIncident
 from nightshift.daemon.reports.texts import Words
 
+_NAMED = 10
+
 
 def zone_of(name: str) -> ZoneInfo:
     """The zone of that IANA name; UTC when there is none."""
@@ -56,6 +58,12 @@ def seen(incident: ReportIncident, words: Words, zone: ZoneInfo) -> str:
     if incident.count == 1:
         return words("seen_once", first=first)
     return words("seen_value", count=incident.count, first=first, last=last if last[:10] != first[:10] else last[11:])
+
+
+def quarantined(incident: ReportIncident) -> str:
+    """The tests that could not be relied on, the first few by name."""
+    more = len(incident.quarantined) - _NAMED
+    return ", ".join(incident.quarantined[:_NAMED]) + (f" + {more}" if more > 0 else "")
 
 
 def cost_text(cost: Cost, words: Words) -> str:

@@ -25,7 +25,8 @@ def to_html(data: ReportData) -> str:
     words, zone = Words(data.language), figures.zone_of(data.zone)
     return _template().render(
         data=data, words=words, zone=zone, outcomes=OUTCOMES, stamp=figures.stamp, duration=figures.duration,
-        headline=figures.headline(data, words), cost_text=figures.cost_text, seen=figures.seen, bar=_bar,
+        headline=figures.headline(data, words), cost_text=figures.cost_text, quarantined=figures.quarantined,
+        seen=figures.seen, bar=_bar,
         diff_class=_diff_class, web=_web, strip=_night_strip,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from nightshift.daemon.reports.clean import clean_report, one_line
-from nightshift.daemon.reports.figures import cost_text, duration, headline, seen, stamp, zone_of
+from nightshift.daemon.reports.figures import cost_text, duration, headline, quarantined, seen, stamp, zone_of
 from nightshift.daemon.reports.model import ReportData, ReportIncident
 from nightshift.daemon.reports.texts import Words
 
@@ -105,6 +105,8 @@ def _facts(incident: ReportIncident, data: ReportData, words: Words) -> Iterator
     for name in ("deploy", "watch"):
         if text := str(getattr(incident, name)):
             yield words(name), inline(text)
+    if incident.quarantined:
+        yield words("quarantined"), inline(quarantined(incident))
     yield from ((words("note"), inline(note)) for note in incident.notes)
     yield words("cost"), inline(cost_text(incident.cost, words))
 

@@ -64,7 +64,8 @@ class ReportIncident:
 
     `outcome` is one of `OUTCOMES`. `deploy` and `watch` are one sentence each. `reason` says why it was escalated,
     rolled back or dismissed. `evidence` is text from logs. `waiting` is the exact command that approves it, '' when
-    nothing waits. `notes` are further lines people should read (before/after figures, for instance).
+    nothing waits. `quarantined` are tests that could not be relied on. `notes` are further lines people should read
+    (before/after figures, for instance).
     """
 
     id: str
@@ -78,6 +79,7 @@ class ReportIncident:
     stages: tuple[StageTime, ...] = ()
     fix: ReportFix | None = None
     gates: tuple[GateResult, ...] = ()
+    quarantined: tuple[str, ...] = ()
     change: ReportChange | None = None
     deploy: str = ""
     watch: str = ""

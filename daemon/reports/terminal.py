@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nightshift.daemon.reports.clean import clean_report, one_line
-from nightshift.daemon.reports.figures import cost_text, duration, headline, seen, stamp, zone_of
+from nightshift.daemon.reports.figures import cost_text, duration, headline, quarantined, seen, stamp, zone_of
 from nightshift.daemon.reports.model import ReportData, ReportIncident
 from nightshift.daemon.reports.texts import Words
 
@@ -99,6 +99,8 @@ def _facts(incident: ReportIncident, data: ReportData, words: Words) -> Iterator
     for name in ("deploy", "watch"):
         if text := str(getattr(incident, name)):
             yield words(name), Text(one_line(text))
+    if incident.quarantined:
+        yield words("quarantined"), Text(one_line(quarantined(incident)))
     for note in incident.notes:
         yield words("note"), Text(one_line(note))
 

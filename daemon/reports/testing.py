@@ -41,6 +41,7 @@ def healed(title: str = "IndexError in total") -> ReportIncident:
         change=ReportChange(number=12, title="Fix IndexError in total", url="https://git.example.org/shop/12",
                             state="merged", undo="git revert 0123abc"),
         deploy="deployed 0123abc in 0.9 s", watch="recovered: two clean reads", notes=("p95 −12 %",),
+        quarantined=tuple(f"tests/test_basket.py::test_race[{n}]" for n in range(12)),
         cost=Cost(seconds=67.9, candidates=412, tokens=0),
     )  # fmt: skip
 

@@ -151,6 +151,8 @@ def _select(
         yield
         if orders["only"] is not None:
             items[:] = [i for i in items if i.nodeid in set(orders["only"])]
+        if orders["backwards"]:
+            items.reverse()
         ids = [i.nodeid for i in items]
         again = [i for i in items if i.nodeid in set(orders["repeat"])]
         names = orders["canaries"][: 2 + (orders["rounds"] if again else 0)]

@@ -8,7 +8,8 @@ from nightshift.sandboxes.tester.trial import Ruling, Trial, accept, reject
 
 def judge(trial: Trial) -> Ruling:
     """Starts the run of the confirmation gate as well: it shares nothing with this one and a core may be idle."""
-    first, second = trial.start("first"), trial.start("second")
+    first, second = trial.start("first"), trial.start("second", backwards=trial.is_pytest)
+    trial.on_base.begin_control()
     runs = [first.result()]
     if not trial.is_pytest:
         runs.append(second.result())

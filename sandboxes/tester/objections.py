@@ -57,19 +57,27 @@ def harm(trial: Trial, run: TestRun) -> str:
     """What the run lost against base: tests gone, newly failing, newly skipped. '' = nothing."""
     if not run.pytest:
         return ""
-    baseline = {test: status for test, status in trial.made.baseline.items() if status != FLAKY and test != COLLECTION}
+    known = trial.made.baseline.items()
+    baseline = {
+        test: status for test, status in known if status != FLAKY and test not in (COLLECTION, *trial.quarantined)
+    }
     lost = [test for test in baseline if not _still_there(trial, test, run)]
     if lost:
         return f"tests are gone: {', '.join(lost[:3])}"
-    passed = [test for test, status in baseline.items() if status == TestStatus.PASSED and test in run.statuses]
-    failing = [test for test in passed if run.statuses[test] in _BAD]
-    if failing:
+    if failing := newly_failing(trial, run):
         return f"newly failing: {', '.join(failing[:3])}"
+    passed = [test for test, status in baseline.items() if status == TestStatus.PASSED and test in run.statuses]
     skipped = [test for test in passed if run.statuses[test] == TestStatus.SKIPPED]
     if skipped:
         return f"newly skipped: {', '.join(skipped[:3])}"
     own = [test for test in run.bad if test not in baseline and test.partition("::")[0] in trial.sources]
     return f"the patch's own tests fail: {', '.join(own[:3])}" if own else ""
+
+
+def newly_failing(trial: Trial, run: TestRun) -> list[str]:
+    """Tests that passed on base, are not known to be unreliable, and fail in the run."""
+    known = (test for test, status in trial.made.baseline.items() if status == TestStatus.PASSED)
+    return [test for test in known if test not in trial.quarantined and run.statuses.get(test) in _BAD]
 
 
 def _still_there(trial: Trial, test: str, run: TestRun) -> bool:

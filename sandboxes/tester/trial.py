@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from nightshift.daemon.ports import Note
 from nightshift.sandboxes.harness import TestRun
 from nightshift.sandboxes.lab import Lab
 from nightshift.sandboxes.tester.changes import Change, changes
+from nightshift.sandboxes.tester.on_base import OnBase
 from nightshift.sandboxes.tester.patch_policy import PatchPolicy
 
 _REPEATS = 1
@@ -42,12 +44,16 @@ def unjudged(reason: str) -> Ruling:
 
 
 class Trial:
-    """The patch under judgement. Gates read it; only `shrink` changes it."""
+    """The patch under judgement. Gates read it; only `become` and `quarantine` change it."""
 
-    def __init__(self, case: Case, patch: Patch, policy: PatchPolicy, lab: Lab, note: Note) -> None:
+    def __init__(
+        self, case: Case, patch: Patch, policy: PatchPolicy, lab: Lab, note: Note, on_base: OnBase
+    ) -> None:  # fmt: skip
         self.case, self.patch, self.policy, self.lab, self.note = case, patch, policy, lab, note
         self.repo = BareRepo(case.repo)
+        self.on_base = on_base
         self.reverted_tests: frozenset[str] = frozenset()
+        self.quarantined: frozenset[str] = frozenset()
         self._runs: dict[str, Future[TestRun]] = {}
 
     @property
@@ -78,21 +84,35 @@ class Trial:
         blobs = self.repo.blobs(sorted(ids))
         return {c.path: (blobs.get(c.old_blob), blobs.get(c.new_blob)) for c in self.changes}
 
-    def start(self, label: str) -> Future[TestRun]:
+    def start(self, label: str, *, backwards: bool = False) -> Future[TestRun]:
         """Begin a run of the check on the resulting tree in a sandbox of its own; the same label, the same run."""
         if label not in self._runs:
-            self._runs[label] = self.run_on(self.tree)
+            self._runs[label] = self.run_on(self.tree, backwards=backwards)
         return self._runs[label]
 
-    def run_on(self, tree: str) -> Future[TestRun]:
-        """Begin a run of the whole check on any tree."""
+    def run_on(self, tree: str, *, backwards: bool = False) -> Future[TestRun]:
+        """Begin a run of the whole check on any tree, its tests last one first when it goes `backwards`."""
         compiled = [c.path for c in self.changes if c.path.endswith(".py") and c.status != "D"]
         how = (
-            {"repeat": self.made.failing, "rounds": _REPEATS, "compiled": compiled, "probe": True}
+            {
+                "repeat": self.made.failing,
+                "rounds": _REPEATS,
+                "compiled": compiled,
+                "probe": True,
+                "backwards": backwards,
+            }
             if self.is_pytest
             else {}
         )
         return self.lab.start(self.case, tree, self.made.files, self.made.command, **how)
+
+    def only(self, tests: Sequence[str]) -> Future[TestRun]:
+        """Begin a run of just these tests on the resulting tree."""
+        return self.lab.start(self.case, self.tree, self.made.files, self.made.command, only=tests)
+
+    def quarantine(self, tests: frozenset[str]) -> None:
+        """Hold these tests against no patch of this trial; people are told of them."""
+        self.quarantined |= tests
 
     def drop_runs(self) -> None:
         """Forget (and where possible stop) runs that are not needed any more."""
@@ -104,8 +124,9 @@ class Trial:
         """The same trial for the smaller patch that leads to `tree`."""
         diff = self.repo.diff(self.case.base, tree)
         files = tuple(c.path for c in changes(self.repo, self.case.base, tree))
-        smaller = Trial(self.case, replace(self.patch, diff=diff, files=files), self.policy, self.lab, self.note)
-        smaller.reverted_tests = self.reverted_tests
+        patch = replace(self.patch, diff=diff, files=files)
+        smaller = Trial(self.case, patch, self.policy, self.lab, self.note, self.on_base)
+        smaller.reverted_tests, smaller.quarantined = self.reverted_tests, self.quarantined
         return smaller
 
     def become(self, smaller: Trial) -> None:

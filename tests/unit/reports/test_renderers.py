@@ -58,6 +58,7 @@ def test_every_form_says_what_matters(name, language):
     for wanted in (
         "nightshift approve mis-abcdefghijkl", "git revert 0123abc", "off by one in the loop", "green 3 times of 3",
         "512 candidates, all rejected", "for i in range(len(items)):", "recovered: two clean reads", "IndexError",
+        "test_race[9]" if name != "md" else "race",
         "p95 −12 %", "https://git.example.org/shop/12" if name != "html" else "#12",
     ):  # fmt: skip
         assert wanted in flat.replace("&#64;", "@"), wanted

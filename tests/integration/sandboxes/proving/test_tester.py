@@ -125,7 +125,7 @@ def test_two_needed_hunks_are_both_kept(tester, red, history) -> None:
     )
     verdict = tester.judge(case, patch(history, {"shop/cart.py": both}), quiet)
     assert verdict.judgement is Judgement.ACCEPTED, verdict
-    assert "each of them needed" in next(g.reason for g in verdict.gates if g.gate == "minimal")
+    assert "red without each of its 2 hunks" in next(g.reason for g in verdict.gates if g.gate == "minimal")
 
 
 def test_a_plain_check_is_repeated_and_confirmed(tester, red, history) -> None:

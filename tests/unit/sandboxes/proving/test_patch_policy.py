@@ -13,7 +13,7 @@ TREE = {"app.py": "x = 1\n", "test_a.py": "def test_a(): assert 0\n", "tests/dat
 
 
 def judge(bare, diff: str, kind: str = "", policy: PatchPolicy | None = None):
-    trial = Trial(bare.case(), bare.patch(diff, kind), policy or PatchPolicy(), None, lambda line: None)
+    trial = Trial(bare.case(), bare.patch(diff, kind), policy or PatchPolicy(), None, lambda line: None, None)
     return gate_policy.judge(trial)
 
 
@@ -133,7 +133,7 @@ def test_another_base_is_another_question(bare) -> None:
     bare.commit({"other": "x"})
     from dataclasses import replace
 
-    moved = Trial(replace(case, base=bare.head), patch, PatchPolicy(), None, print)
+    moved = Trial(replace(case, base=bare.head), patch, PatchPolicy(), None, print, None)
     assert gate_policy.judge(moved).judgement is Judgement.REJECTED
 
 
