@@ -101,10 +101,12 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxSpec:
-    """What a sandbox is made of. `image` ``host`` means an empty image with read-only host binds."""
+    """What a sandbox is made of. `image` ``host`` means an empty image with read-only host binds, ``project`` one with
+    the packages that `recipe` (see `sandboxes.project`) lists, made on first use and kept."""
 
     image: str = "host"
     python: str = ""
+    recipe: str = ""
     memory_mb: int = 1024
     cpus: float = 2.0
     pids: int = 256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,10 +45,10 @@ class Settings(BaseModel):
     lifetime_s: float = Field(default=900.0, gt=0)
     """A sandbox ends by itself after this long."""
 
-    def spec(self, *, image: str = "host", python: str = "") -> SandboxSpec:
-        """A sandbox spec with these limits."""
-        return SandboxSpec(image=image, python=python, memory_mb=self.memory_mb, cpus=self.cpus,
-                           pids=self.pids, work_mb=self.work_mb, lifetime_s=self.lifetime_s)  # fmt: skip
+    def limited(self, spec: SandboxSpec) -> SandboxSpec:
+        """The same sandbox with these limits."""
+        return replace(spec, memory_mb=self.memory_mb, cpus=self.cpus, pids=self.pids, work_mb=self.work_mb,
+                       lifetime_s=self.lifetime_s)  # fmt: skip
 
 
 def connect_docker(docker_host: str = "") -> APIClient:

@@ -15,14 +15,16 @@ from typing import Any
 from nightshift.daemon.model import Case
 from nightshift.daemon.ports import EnvironmentBroke, Sandbox, Sandboxes, SandboxSpec
 from nightshift.sandboxes.harness import TestRun, run_check
+from nightshift.sandboxes.project import files_for, image_for
 from nightshift.sandboxes.trees import Trees
 
 log = logging.getLogger(__name__)
 
 
-def spec_of(case: Case) -> SandboxSpec:
-    """The sandbox a case runs in; equal for every part of the house, so that a warm one fits all."""
-    return SandboxSpec(image=case.image, python=case.python)
+def spec_of(case: Case, treeish: str = "") -> SandboxSpec:
+    """The sandbox a case runs in (at its base, where no other tree is named); equal for every part of the house, so
+    that a warm one fits all."""
+    return image_for(case, treeish)
 
 
 class Lab:
@@ -37,9 +39,10 @@ class Lab:
         self._closers = ThreadPoolExecutor(2, thread_name_prefix=f"{name}-close")
 
     def open(self, case: Case, treeish: str, files: Mapping[str, str]) -> Sandbox:
-        """A fresh sandbox with the tree and `files` in WORKDIR. Raises EnvironmentBroke."""
-        tar = self._trees.tar(case.repo, treeish, files)
-        box = self.sandboxes.open(spec_of(case))
+        """A fresh sandbox, of the image that fits the tree, with the tree and `files` in WORKDIR. Raises
+        EnvironmentBroke."""
+        tar = self._trees.tar(case.repo, treeish, {**files_for(case, treeish), **files})
+        box = self.sandboxes.open(spec_of(case, treeish))
         try:
             box.put(tar)
         except BaseException:

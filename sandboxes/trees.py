@@ -45,7 +45,8 @@ class Trees:
             )
         blobs = repo.blobs(sorted({blob for _, blob, _, _ in rows}))
         entries = [(path, mode, blobs[blob]) for mode, blob, _, path in rows]
-        extra = [(path, 0o100644, text.encode("utf-8", "surrogateescape")) for path, text in files.items()]
+        extra = [(path, 0o100755 if text.startswith("#!") else 0o100644, text.encode("utf-8", "surrogateescape"))
+                 for path, text in files.items()]  # fmt: skip
         return tar_of_entries([*entries, *extra])
 
     def _keep(self, key: tuple[str, str, int], made: bytes) -> None:

@@ -34,7 +34,7 @@ def sandboxes(config: Config) -> LateSandboxes:
 
         return engine(config.sandbox)
 
-    return LateSandboxes(make, lambda spec: config.sandbox.spec(image=spec.image, python=spec.python))
+    return LateSandboxes(make, config.sandbox.limited)
 
 
 def forges(config: Config, clock: Clock) -> Forge:

@@ -23,7 +23,8 @@ def heal(request: HealRequest, note: Note, config: Config | None = None) -> Heal
     signals = _signals(request.log)
     sandboxes = _sandboxes(config)
     try:
-        sandboxes.prewarm(SandboxSpec(image=request.image, python=request.python), 2)
+        if request.image != "project":  # what that one holds is only known once the repository is read
+            sandboxes.prewarm(SandboxSpec(image=request.image, python=request.python), 2)
         return _healer(request, sandboxes, note, config).heal(request, signals)
     except EnvironmentBroke as error:
         return HealResult(outcome="unjudged", reason=str(error))
@@ -35,7 +36,7 @@ def _sandboxes(config: Config | None) -> LateSandboxes:
     from nightshift.sandboxes.all_sandboxes import Settings, engine
 
     settings = config.sandbox if config else Settings()
-    return LateSandboxes(lambda: engine(settings), lambda spec: settings.spec(image=spec.image, python=spec.python))
+    return LateSandboxes(lambda: engine(settings), settings.limited)
 
 
 def _healer(request: HealRequest, sandboxes: Sandboxes, note: Note, config: Config | None) -> Healer:

@@ -97,8 +97,8 @@ def test_the_container_only_sleeps_until_its_deadline() -> None:
 
 def test_settings_make_specs_and_refuse_nonsense() -> None:
     settings = Settings(memory_mb=128, work_mb=64)
-    assert settings.spec(python="/p") == SandboxSpec(python="/p", memory_mb=128, work_mb=64)
-    assert settings.spec(image="x").image == "x"
+    assert settings.limited(SandboxSpec(python="/p")) == SandboxSpec(python="/p", memory_mb=128, work_mb=64)
+    assert settings.limited(SandboxSpec(image="x")).image == "x"
     with pytest.raises(ValidationError):
         Settings(engine="rkt")  # type: ignore[arg-type]
     with pytest.raises(ValidationError):
