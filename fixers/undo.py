@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from nightshift.daemon.kit.git import BareRepo, GitError
+from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.model import Frame
 from nightshift.fixers.history import functions, top_level_names
+from nightshift.fixers.merging import grafted, taken_back
+from nightshift.fixers.pieces import Hunk, Piece, pieces_of, without
 
-_HUNK = re.compile(rb"(?m)^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _NAMES_ASKED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section:
-    """What a diff does to one file, as text; `path` is '' when the diff could not be told apart by file."""
-
-    path: str
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Undoing:
-    """One way to undo a commit: the resulting tree, the diff to it from base, and what still uses what it removes."""
+    """One way to undo a commit: the resulting tree, the diff to it from base, and what still uses what it removes.
+
+    `lost` are files where later work on the very same lines goes, too.
+    """
 
     scope: str
     kind: str
@@ -33,81 +28,72 @@ class Undoing:
     diff: str
     files: tuple[str, ...]
     still_used: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def undoings(repo: BareRepo, base: str, commit: str, parent: str, frames: Sequence[Frame]) -> list[Undoing]:
     """The ways that apply on `base` and change something, best first, each resulting tree once.
 
     The whole commit but its tests, the whole commit, then only the functions, only the files that the frames
-    name. Those that remove something the rest of the tree still uses come last.
+    name; at last the whole commit at the cost of later work on the same lines, the rest of which stays. Those that
+    remove something the rest of the tree still uses come last. Raises GitError.
     """
     found: dict[str, Undoing] = {}
-    for scope, kind, diff in _scopes(repo, commit, parent, frames):
-        undone = _apply(repo, base, diff) if diff else None
-        if undone and undone[1] and undone[0] not in found:
-            tree, result = undone
-            files = _names(repo, base, tree)
-            found[tree] = Undoing(scope=scope, kind=kind, tree=tree, diff=result, files=files,
-                                  still_used=_still_used(repo, base, tree, files))  # fmt: skip
-    return sorted(found.values(), key=lambda undoing: bool(undoing.still_used))
+    for scope, kind, before in _scopes(repo, commit, parent, frames):
+        made = on_base(repo, base, commit, before, scope, kind)
+        if made and made.tree not in found:
+            found[made.tree] = made
+    if not any(made.kind == "revert" for made in found.values()):
+        scope = "all of it, and later work on the same lines"
+        made = on_base(repo, base, commit, repo.tree_of(parent), scope, "revert", favour=True)
+        if made and made.tree not in found:
+            found[made.tree] = made
+    return sorted(found.values(), key=lambda undoing: (bool(undoing.lost), bool(undoing.still_used)))
 
 
-def sections_of(repo: BareRepo, old: str, new: str) -> list[Section]:
-    """The diff between two commits, file by file; one nameless section when it can't be told apart."""
-    diff, names = repo.diff(old, new), _names(repo, old, new)
-    parts = re.split(r"(?m)^(?=diff --git )", diff)[1:]
-    if len(parts) != len(names):
-        return [Section(path="", text=diff)]
-    return [Section(path=name, text=text) for name, text in zip(names, parts, strict=True)]
+def on_base(
+    repo: BareRepo, base: str, commit: str, before: str, scope: str, kind: str, *, favour: bool = False
+) -> Undoing | None:  # fmt: skip
+    """What leads from tree `before` to `commit`, undone on base; None where it conflicts or changes nothing."""
+    merged = taken_back(repo, base, commit, before, favour=favour)
+    if merged is None or merged.tree == repo.tree_of(base):
+        return None
+    files = changed_paths(repo, base, merged.tree)
+    return Undoing(scope=scope, kind=kind, tree=merged.tree, diff=repo.diff(base, merged.tree), files=files,
+                   still_used=_still_used(repo, base, merged.tree, files), lost=merged.lost)  # fmt: skip
 
 
 def is_test(path: str) -> bool:
     """Whether a path looks like a test or a fixture of one."""
     name = PurePosixPath(path).name
-    folders = {"test", "tests", "testing"} & set(PurePosixPath(path).parts[:-1])
-    return bool(folders) or name.startswith(("test_", "conftest.")) or PurePosixPath(path).stem.endswith("_test")
+    folders = {"test", "tests", "testing", "__tests__", "spec"} & set(PurePosixPath(path).parts[:-1])
+    marked = PurePosixPath(path).stem.endswith(("_test", ".test", ".spec"))
+    return bool(folders) or name.startswith(("test_", "conftest.")) or marked
 
 
-def _scopes(repo: BareRepo, commit: str, parent: str, frames: Sequence[Frame]) -> list[tuple[str, str, str]]:
-    """(scope, kind, diff that takes `commit` back to `parent` within that scope), best first."""
-    sections = sections_of(repo, commit, parent)
+def _scopes(repo: BareRepo, commit: str, parent: str, frames: Sequence[Frame]) -> Iterator[tuple[str, str, str]]:
+    """(scope, kind, tree of `commit` taken back to `parent` within that scope), best first."""
+    changed = changed_paths(repo, commit, parent)
     paths = {frame.path for frame in frames}
-    code = {PurePosixPath(path).suffix for path in paths} or {".py"}
-    source = [s for s in sections if PurePosixPath(s.path).suffix in code and not is_test(s.path)]
-    return [
-        ("its source, not its tests", "revert", _joined(source)),
-        ("all of it", "revert", _joined(sections)),
-        ("the functions that crash", "partial-revert", _functions_back(repo, commit, parent, frames)),
-        ("the files that crash", "partial-revert", _joined(s for s in sections if s.path in paths)),
-    ]
+    code = {PurePosixPath(path).suffix for path in paths}
+    source = [p for p in changed if not is_test(p) and (not code or PurePosixPath(p).suffix in code)]
+    if source:
+        yield "its source, not its tests", "revert", grafted(repo, commit, parent, source)
+    yield "all of it", "revert", repo.tree_of(parent)
+    if crashing := _in_functions(repo, commit, parent, frames):
+        yield "the functions that crash", "partial-revert", without(repo, commit, parent, crashing)
+    if mine := [path for path in changed if path in paths]:
+        yield "the files that crash", "partial-revert", grafted(repo, commit, parent, mine)
 
 
-def _joined(sections: Iterable[Section]) -> str:
-    return "".join(section.text for section in sections)
-
-
-def _functions_back(repo: BareRepo, commit: str, parent: str, frames: Sequence[Frame]) -> str:
-    """The diff that takes only the frames' functions back to `parent`."""
-    files: dict[str, bytes] = {}
+def _in_functions(repo: BareRepo, commit: str, parent: str, frames: Sequence[Frame]) -> list[Piece]:
+    """The commit's pieces within the functions that the frames name."""
+    spans: dict[str, list[tuple[int, int]]] = {}
     for path in {frame.path for frame in frames}:
         names = {frame.function.rpartition(".")[2] for frame in frames if frame.path == path}
-        now, before = repo.read(commit, path), repo.read(parent, path)
-        if now is not None and before is not None:
-            spans = [(first, last) for name, first, last in functions(now) if name in names]
-            hunks = [hunk for hunk in _hunks(repo, commit, parent, path) if any(_touches(hunk, *s) for s in spans)]
-            files[path] = _taken_back(now, before, hunks)
-    return repo.diff(commit, repo.with_files(commit, files)) if files else ""
-
-
-Hunk = tuple[int, int, int, int]
-"""First line and number of lines on the old side, then on the new; with no lines, the line they come after."""
-
-
-def _hunks(repo: BareRepo, old: str, new: str, path: str) -> list[Hunk]:
-    """Where two versions of a file differ, without context, so that neighbours stay apart."""
-    flags = ("--unified=0", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
-    diff = repo.out("diff", *flags, old, new, "--", path, env={"GIT_LITERAL_PATHSPECS": "1"})
-    return [(int(a), int(b or 1), int(c), int(d or 1)) for a, b, c, d in _HUNK.findall(diff)]
+        spans[path] = [(a, b) for name, a, b in functions(repo.read(commit, path) or b"") if name in names]
+    return [piece for piece in pieces_of(repo, commit, parent)
+            if piece.hunk and any(_touches(piece.hunk, *span) for span in spans.get(piece.path, ()))]  # fmt: skip
 
 
 def _touches(hunk: Hunk, first: int, last: int) -> bool:
@@ -116,23 +102,8 @@ def _touches(hunk: Hunk, first: int, last: int) -> bool:
     return (first - 1 <= at <= last) if not count else (at <= last and at + count > first)
 
 
-def _taken_back(now: bytes, before: bytes, hunks: Sequence[Hunk]) -> bytes:
-    lines, old = now.split(b"\n"), before.split(b"\n")
-    for at, count, then, then_count in reversed(hunks):
-        start, then_start = (at - 1 if count else at), (then - 1 if then_count else then)
-        lines[start : start + count] = old[then_start : then_start + then_count]
-    return b"\n".join(lines)
-
-
-def _apply(repo: BareRepo, base: str, diff: str) -> tuple[str, str] | None:
-    try:
-        tree = repo.apply_3way(base, diff)
-    except GitError:
-        return None
-    return tree, repo.diff(base, tree)
-
-
-def _names(repo: BareRepo, old: str, new: str) -> tuple[str, ...]:
+def changed_paths(repo: BareRepo, old: str, new: str) -> tuple[str, ...]:
+    """Paths that differ between two trees, renames taken apart."""
     listing = repo.out("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", old, new, "--")
     return tuple(name.decode("utf-8", "surrogateescape") for name in listing.split(b"\0") if name)
 

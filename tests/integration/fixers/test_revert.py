@@ -109,7 +109,7 @@ def test_blame_finds_the_culprit_and_later_work_stays(history: History) -> None:
     first = patches[0]
     assert (first.kind, first.parents, first.files, first.fixer) == ("revert", (culprit,), ("app.py",), "revert")
     assert culprit[:10] in first.rationale and "\x1b" not in first.rationale and "app.py:2" in first.rationale
-    assert len(history.bench.asked) == 2
+    assert len(history.bench.asked) == 3  # before, after, and with it undone
 
 
 def test_a_removed_guard_is_found_though_blame_cannot_see_it(history: History) -> None:
@@ -164,7 +164,9 @@ def test_when_the_rest_conflicts_only_the_crashing_function_goes_back(history: H
     culprit = history.commit("big", {"app.py": BAD.replace("sum(r", "max(r"), "other.py": "v = 2\n"})
     history.commit("built on it", {"app.py": BAD.replace("sum(r", "0 + max(r"), "other.py": "v = 3\n"})
     patches = _draft(history, FRAME)
-    assert [p.kind for p in patches] == ["partial-revert"] and patches[0].parents == (culprit,)
+    assert patches[0].kind == "partial-revert" and patches[0].parents == (culprit,)
+    assert "Later work on the same lines goes, too: app.py, other.py" in patches[-1].rationale
+    assert history.file(patches[-1]) == GOOD and patches[-1].score < patches[0].score
     assert history.file(patches[0]) == GOOD.replace("sum(r", "0 + max(r")
     assert history.file(patches[0], "other.py") == "v = 3\n"
 

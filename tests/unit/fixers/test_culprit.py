@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightshift.fixers.culprit import find_culprits
+from nightshift.fixers.culprit import find_culprits as parallel
+
+
+def find_culprits(line: list[str], red: Callable[[str], bool | None]) -> list[str]:
+    return parallel(line, lambda commits: [red(commit) for commit in commits])
 
 
 def _line(length: int) -> list[str]:
@@ -57,3 +62,46 @@ def test_green_just_before_the_feature_did_not_exist() -> None:
         return True if n <= 5 else False if n <= 9 else None
 
     assert find_culprits(_line(500), red) == ["c5"]
+
+
+@given(st.integers(2, 3000), st.integers(1, 8), st.data())
+def test_several_slots_find_the_same_commit_in_fewer_rounds(length: int, slots: int, data: st.DataObject) -> None:
+    culprit, rounds = data.draw(st.integers(0, length - 2)), []
+
+    def ask(commits: list[str]) -> list[bool]:
+        rounds.append(len(commits))
+        return [int(commit[1:]) <= culprit for commit in commits]
+
+    assert parallel(_line(length), ask, slots) == [f"c{culprit}"]
+    assert max(rounds) <= slots
+    gallop = math.log2(length) / slots + 1
+    assert len(rounds) <= gallop + math.log(length, slots + 1) + 2
+
+
+def test_rounds_against_one_at_a_time() -> None:
+    def rounds(slots: int, culprit: int) -> int:
+        asked = []
+
+        def ask(commits: list[str]) -> list[bool]:
+            asked.append(commits)
+            return [int(commit[1:]) <= culprit for commit in commits]
+
+        assert parallel(_line(2000), ask, slots) == [f"c{culprit}"]
+        return len(asked)
+
+    total = {slots: sum(rounds(slots, culprit) for culprit in range(0, 1999, 37)) for slots in (1, 2, 4, 8)}
+    assert total[2] < 0.62 * total[1] and total[4] < 0.4 * total[1] and total[8] < 0.3 * total[1]
+
+
+@given(st.integers(2, 120), st.integers(2, 5), st.data())
+def test_silent_commits_do_not_mislead_several_slots(length: int, slots: int, data: st.DataObject) -> None:
+    culprit = data.draw(st.integers(0, length - 2))
+    silent = data.draw(st.sets(st.integers(1, length - 1)))
+
+    def ask(commits: list[str]) -> list[bool | None]:
+        numbers = [int(commit[1:]) for commit in commits]
+        return [None if n in silent else n <= culprit for n in numbers]
+
+    found = parallel(_line(length), ask, slots)
+    if found:
+        assert f"c{culprit}" in found and all(int(c[1:]) in silent for c in found[1:])
