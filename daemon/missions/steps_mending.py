@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from nightshift.daemon.missions import arbiter, mending, steering
+from nightshift.daemon.missions import arbiter, mending, shipped, steering
 from nightshift.daemon.missions.durable import Json
 from nightshift.daemon.missions.record import Record, as_object, breakable
 from nightshift.daemon.model import Case, Patch, Reproduction, Stage, Verdict, dump, load
@@ -23,6 +23,7 @@ class MendingSteps(Record):
             incident, service = self.incident_of(mission), self.service_of(mission)
             repo = self.parts.forge.sync(service)
             case = mending.open_case(mission, service, repo, self.parts.forge.head(service), incident.signal)
+            case = shipped.with_deploys(self.parts.store, service, incident, case)
             with self.parts.store.transaction():
                 # Until the hand-off is written, the intake may find something better to mend from.
                 now = self.incident_of(mission)
