@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nightshift.daemon.ports import EnvironmentBroke, Sandboxes, SandboxSpec
 from nightshift.sandboxes.bubblewrap import BubblewrapSandboxes
 from nightshift.sandboxes.docker import DockerSandboxes
+from nightshift.sandboxes.project.index import Settings as ProjectSettings
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -44,11 +45,15 @@ class Settings(BaseModel):
     """Size of the work directory."""
     lifetime_s: float = Field(default=900.0, gt=0)
     """A sandbox ends by itself after this long."""
+    output_mb: int = Field(default=4, ge=1)
+    """What a command may write on one stream before it is ended."""
+    project: ProjectSettings = ProjectSettings()
+    """How the image `project` is made."""
 
     def limited(self, spec: SandboxSpec) -> SandboxSpec:
         """The same sandbox with these limits."""
         return replace(spec, memory_mb=self.memory_mb, cpus=self.cpus, pids=self.pids, work_mb=self.work_mb,
-                       lifetime_s=self.lifetime_s)  # fmt: skip
+                       lifetime_s=self.lifetime_s, output_bytes=self.output_mb << 20)  # fmt: skip
 
 
 def connect_docker(docker_host: str = "") -> APIClient:
@@ -67,7 +72,7 @@ def connect_docker(docker_host: str = "") -> APIClient:
 
 
 def _docker(settings: Settings) -> Sandboxes:
-    return DockerSandboxes(lambda: connect_docker(settings.docker_host), pull=settings.pull)
+    return DockerSandboxes(lambda: connect_docker(settings.docker_host), pull=settings.pull, project=settings.project)
 
 
 ENGINES: Mapping[str, Callable[[Settings], Sandboxes]] = {

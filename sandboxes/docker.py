@@ -7,6 +7,7 @@ leaves nothing for longer than that; `reap` clears earlier. A warm container is 
 from __future__ import annotations
 
 import logging
+import os
 import random
 import threading
 from collections import deque
@@ -20,6 +21,10 @@ from nightshift.daemon.ports import EnvironmentBroke, SandboxSpec
 from nightshift.sandboxes import images, profile
 from nightshift.sandboxes.container import START_FIX, DockerSandbox, engine_faults, remove
 from nightshift.sandboxes.owner import is_gone, this_owner
+from nightshift.sandboxes.project import PROJECT
+from nightshift.sandboxes.project.docker_images import DockerProjects
+from nightshift.sandboxes.project.index import Settings
+from nightshift.sandboxes.project.order import Base, host_base, with_project
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -27,6 +32,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LIMITS_FIX = "give the engine control groups (cgroup v2 delegation for a rootless one), or run it as root"
+_ELSEWHERE = (
+    "the image `{image}` is made of this machine's own programs, and the engine at {where} is another machine: name an "
+    "image that it has (`image: python:3.12`), or `image: project` with sandbox.project.base set to such an image"
+)
+_PROJECT = Settings()
 _WARM_S = 300
 _UIDS = (1 << 28, 1 << 30)
 _MAPPED_UIDS = (1_000, 60_000)  # rootless engines and remapped users have 65,536 ids
@@ -40,16 +50,19 @@ class _Engine:
     cpus: float
     uids: tuple[int, int]
     lacks: tuple[str, ...]
+    shares_files: bool
+    where: str
 
 
 class DockerSandboxes:
-    """The engine. `connect` makes an API client; it is called once, on first use. Thread-safe."""
+    """The engine. `connect` makes an API client; it is called once, on first use. Thread-safe. `shares_files` says
+    whether the engine sees this machine's files (None: found out); only then there is an image `host`."""
 
     name = "docker"
 
     def __init__(
         self, connect: Callable[[], APIClient], *, pull: bool = False, clock: Clock | None = None,
-        rng: random.Random | None = None,
+        rng: random.Random | None = None, project: Settings = _PROJECT, shares_files: bool | None = None,
     ) -> None:  # fmt: skip
         self._connect, self._pull, self._clock = connect, pull, clock or SystemClock()
         self._rng = rng or random.SystemRandom()
@@ -60,6 +73,8 @@ class DockerSandboxes:
         self._fillers: list[threading.Thread] = []
         self._closed = threading.Event()
         self._image_lock = threading.Lock()
+        self._project, self._projects = project, DockerProjects(project, self._clock)
+        self._shares_files = shares_files
 
     # -- the port
 
@@ -140,7 +155,7 @@ class DockerSandboxes:
         with self._lock:
             if self._made is None:
                 api = self._connect()
-                self._made = _seen(api, api.info())
+                self._made = _seen(api, api.info(), self._shares_files)
             return self._made
 
     def _start(self, spec: SandboxSpec) -> DockerSandbox:
@@ -148,8 +163,8 @@ class DockerSandboxes:
         with engine_faults("making a sandbox"):
             engine = self._engine()
             api = engine.api
-            image, binds, env = self._image(api, spec)
             uid = self._rng.randrange(*engine.uids)
+            image, binds, env = self._image(engine, spec, uid)
             deadline_s = self._clock.now_ms() // 1000 + lifetime_s
             body = profile.container(
                 image=image, uid=uid, lifetime_s=lifetime_s, env=env,
@@ -164,13 +179,38 @@ class DockerSandboxes:
                 raise
         return DockerSandbox(api, container, spec)
 
-    def _image(self, api: APIClient, spec: SandboxSpec) -> tuple[str, tuple[str, ...], Mapping[str, str]]:
+    def _image(self, engine: _Engine, spec: SandboxSpec, uid: int) -> tuple[str, tuple[str, ...], Mapping[str, str]]:
+        if spec.image == PROJECT:
+            return self._project_image(engine, spec, uid)
         if spec.image != images.HOST:
-            self._named(api, spec.image)
+            self._named(engine.api, spec.image)
             return spec.image, (), images.BASE_ENV
-        layout = images.host_layout(spec.python)
+        if not engine.shares_files:
+            raise EnvironmentBroke(_ELSEWHERE.format(image=images.HOST, where=engine.where))
+        return self._host(engine.api, images.host_layout(spec.python))
+
+    def _host(self, api: APIClient, layout: images.Layout) -> tuple[str, tuple[str, ...], Mapping[str, str]]:
         self._import(api, layout)
         return layout.tag(), layout.binds, dict(layout.env)
+
+    def _project_image(
+        self, engine: _Engine, spec: SandboxSpec, uid: int
+    ) -> tuple[str, tuple[str, ...], Mapping[str, str]]:
+        api, binds = engine.api, tuple[str, ...]()
+        if named := self._project.base:
+            self._named(api, named)
+            seen = api.inspect_image(named)
+            own = dict(each.partition("=")[::2] for each in (seen.get("Config") or {}).get("Env") or [])
+            base, image = Base(identity=f"image {seen['Id']}", image=named), named
+            env: Mapping[str, str] = {**images.BASE_ENV, "PATH": own.get("PATH", images.PATH)}
+        elif not engine.shares_files:
+            raise EnvironmentBroke(_ELSEWHERE.format(image=PROJECT, where=engine.where))
+        else:
+            base = host_base(spec.python)
+            assert base.layout
+            image, binds, env = self._host(api, base.layout)
+        tag = self._projects.ensure(api, spec, base, image, binds, uid, env)
+        return tag, binds, with_project(env)
 
     def _named(self, api: APIClient, image: str) -> None:
         if api.images(name=image, quiet=True):
@@ -199,9 +239,18 @@ class DockerSandboxes:
         return late or is_gone(labels.get(profile.OWNER, ""))
 
 
-def _seen(api: APIClient, info: Mapping[str, Any]) -> _Engine:
+def _seen(api: APIClient, info: Mapping[str, Any], shares_files: bool | None) -> _Engine:
     options = " ".join(info.get("SecurityOptions") or [])
     mapped = "name=rootless" in options or "name=userns" in options
     wanted = {"memory": "MemoryLimit", "processes": "PidsLimit", "CPU time": "CpuCfsQuota"}
     lacks = tuple(what for what, key in wanted.items() if info.get(key) is False)
-    return _Engine(api=api, cpus=float(info.get("NCPU") or 1), uids=_MAPPED_UIDS if mapped else _UIDS, lacks=lacks)
+    here = _is_here(api, info) if shares_files is None else shares_files
+    return _Engine(api=api, cpus=float(info.get("NCPU") or 1), uids=_MAPPED_UIDS if mapped else _UIDS, lacks=lacks,
+                   shares_files=here, where=str(info.get("Name") or "another address"))  # fmt: skip
+
+
+def _is_here(api: APIClient, info: Mapping[str, Any]) -> bool:
+    """Whether the engine is on this machine: behind a socket file, or one of the same name and kernel."""
+    if getattr(api, "base_url", "http+docker://").startswith("http+docker://") and not getattr(api, "elsewhere", False):
+        return True
+    return (info.get("Name"), info.get("KernelVersion")) == (os.uname().nodename, os.uname().release)

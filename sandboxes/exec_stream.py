@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -126,3 +127,65 @@ def hijack(api: Any, exec_id: str) -> tuple[socket.socket, bytes, Any]:
     if buffered is not None and hasattr(buffered, "peek"):
         early = bytes(buffered.peek() or b"")
     return sock, early, (reader, response)
+
+
+class Duplex:
+    """A command that is talked with while it runs: `send` from any thread, `pump` what it writes."""
+
+    def __init__(self, api: Any, exec_id: str) -> None:
+        self._sock, early, self._keep = hijack(api, exec_id)
+        self._raw, self._words, self._lock = bytearray(early), bytearray(), threading.Lock()
+
+    def send(self, data: bytes) -> None:
+        """Write to the command's standard input. Raises OSError when it is gone."""
+        with self._lock:
+            left = memoryview(data)
+            while left:
+                try:
+                    left = left[self._sock.send(left[:_CHUNK]) :]
+                except BlockingIOError:
+                    poller = select.poll()
+                    poller.register(self._sock, select.POLLOUT)
+                    poller.poll(1000)
+
+    def pump(self, feed: Callable[[bytes], None], deadline: float, stop: Callable[[], str]) -> str:
+        """Give its standard output to `feed` until it ends; returns exited | timeout | the word of `stop`."""
+        poller = select.poll()
+        poller.register(self._sock, select.POLLIN)
+        self._take(feed)
+        while time.monotonic() < deadline:
+            if word := stop():
+                return word
+            if not poller.poll(500):
+                continue
+            try:
+                data = self._sock.recv(_CHUNK)
+            except BlockingIOError:
+                continue
+            if not data:
+                return "exited"
+            self._raw += data
+            self._take(feed)
+        return "timeout"
+
+    def words(self) -> bytes:
+        """The end of its standard error."""
+        return bytes(self._words)
+
+    def close(self) -> None:
+        """Shut both directions."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._sock.close()
+
+    def _take(self, feed: Callable[[bytes], None]) -> None:
+        while len(self._raw) >= _HEADER:
+            size = int.from_bytes(self._raw[4:_HEADER], "big")
+            if len(self._raw) < _HEADER + size:
+                return
+            kind, data = self._raw[0], bytes(self._raw[_HEADER : _HEADER + size])
+            del self._raw[: _HEADER + size]
+            if kind == _STDERR:
+                self._words = (self._words + data)[-_CHUNK:]
+            else:
+                feed(data)

@@ -24,6 +24,8 @@ from nightshift.daemon.ports import WORKDIR, EnvironmentBroke
 
 HOST = "host"
 SHIMS = "/opt/nightshift/bin"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where a named image's programs are when it does not say."""
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/libx32")
 _MERGED = frozenset(_SYSTEM[1:])
 _WHOLE = ("/", "/home", "/root", "/opt", "/var", "/tmp", "/run", "/srv", "/mnt", "/media")  # noqa: S108

@@ -1,0 +1,145 @@
+"""Installs a repository's packages into an environment of their own, inside a sealed build.
+
+Shipped as text and run as ``python -I -S -c`` with frames on its standard streams (see `sandboxes.project.tunnel`):
+the first line read is the order, a JSON object; then a loopback port stands for the package index. pip's words go to
+standard error. The last frame is the result. There is no other way out of here.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from typing import Any
+
+HEADER = struct.Struct(">II")
+_FIND_PIP = "import os, pip; print(os.path.dirname(os.path.abspath(pip.__file__)))"
+
+
+class Frames:
+    """The build's end of the tunnel over two descriptors."""
+
+    def __init__(self, reader: int, writer: int) -> None:
+        self.reader, self.writer = os.fdopen(reader, "rb"), writer
+        self.lock = threading.Lock()
+        self.open: dict[int, socket.socket] = {}
+
+    def send(self, number: int, data: bytes) -> None:
+        with self.lock:
+            left = memoryview(HEADER.pack(number, len(data)) + data)
+            while left:
+                left = left[os.write(self.writer, left) :]
+
+    def listen(self) -> int:
+        """Serve connections on a loopback port in the background; returns the port."""
+        server = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, args=(server,), daemon=True).start()
+        threading.Thread(target=self._incoming, daemon=True).start()
+        return int(server.getsockname()[1])
+
+    def _accept(self, server: socket.socket) -> None:
+        number = 0
+        while True:
+            sock, _ = server.accept()
+            number += 1
+            self.open[number] = sock
+            threading.Thread(target=self._outgoing, args=(number, sock), daemon=True).start()
+
+    def _outgoing(self, number: int, sock: socket.socket) -> None:
+        data = b"."
+        while data:
+            try:
+                data = sock.recv(32768)
+            except OSError:
+                data = b""
+            self.send(number, data)
+
+    def _incoming(self) -> None:
+        while True:
+            header = self.reader.read(HEADER.size)
+            if len(header) < HEADER.size:
+                os._exit(3)  # the daemon is gone: nobody waits for this build
+            number, size = HEADER.unpack(header)
+            body = self.reader.read(size)
+            sock = self.open.get(number)
+            try:
+                if sock and body:
+                    sock.sendall(body)
+                elif sock:
+                    self.open.pop(number).close()
+            except OSError:
+                continue
+
+
+def run(argv: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    """A command whose words go to standard error and are kept."""
+    done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    sys.stderr.buffer.write(done.stdout)
+    sys.stderr.buffer.flush()
+    return done
+
+
+def environment(folder: str, env: dict[str, str]) -> str:
+    """Make the virtual environment with a pip in it; returns its site-packages, '' when there is no pip anywhere."""
+    made = run([sys.executable, "-I", "-m", "venv", folder], env)
+    if made.returncode:
+        run([sys.executable, "-I", "-m", "venv", "--without-pip", folder], env)
+    site = glob.glob(folder + "/lib/python3*/site-packages")[0]
+    if made.returncode:
+        found = subprocess.run([sys.executable, "-I", "-c", _FIND_PIP], stdout=subprocess.PIPE, env=env)
+        if found.returncode:
+            return ""
+        shutil.copytree(found.stdout.decode().strip(), site + "/pip")
+    return site
+
+
+def install(order: dict[str, Any], port: int, temp: str, env: dict[str, str]) -> tuple[int, str]:
+    """Try the lists of requirements in turn; returns which one could be installed (-1: none) and pip's last words."""
+    tail = ""
+    with open(temp + "/constraints.txt", "w") as out:
+        out.write("\n".join(order["constraints"]) + "\n")
+    for number, lines in enumerate(order["attempts"]):
+        with open(temp + "/requirements.txt", "w") as out:
+            out.write("\n".join(lines) + "\n")
+        done = run(
+            [order["folder"] + "/bin/python", "-I", "-m", "pip", "--isolated", "--disable-pip-version-check", "install",
+             "--no-input", "--no-color", "--progress-bar", "off", "--no-cache-dir", "--no-warn-script-location",
+             "--timeout", "300", "--retries", "1", "--index-url", f"http://127.0.0.1:{port}/simple/",
+             *([] if order["sdists"] else ["--only-binary", ":all:"]),
+             "-c", temp + "/constraints.txt", "-r", temp + "/requirements.txt"], env)  # fmt: skip
+        tail = done.stdout[-4000:].decode("utf-8", "replace")
+        if done.returncode == 0:
+            return number, tail
+    return -1, tail
+
+
+def main(reader: int = 0, writer: int = 1) -> None:
+    """Build as ordered."""
+    os.umask(0o022)
+    frames = Frames(reader, writer)
+    order = json.loads(frames.reader.readline())
+    folder = order["folder"]
+    temp = folder + "/.build"
+    os.makedirs(temp, exist_ok=True)
+    env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": temp, "TMPDIR": temp, "LANG": "C.UTF-8",
+           "PIP_CONFIG_FILE": "/dev/null", "no_proxy": "*"}  # fmt: skip
+    site = environment(folder, env)
+    attempt, tail = install(order, frames.listen(), temp, env) if site else (-1, "this Python has no pip")
+    if site:
+        with open(site + "/nightshift-project.pth", "w") as out:
+            out.write("import site; site.addsitedir({!r})\n".format(order["site"]))
+    freeze = [folder + "/bin/python", "-I", "-m", "pip", "freeze", "--all"]
+    held = subprocess.run(freeze, stdout=subprocess.PIPE, env=env)
+    shutil.rmtree(temp, ignore_errors=True)
+    result = {"attempt": attempt, "tail": tail, "held": held.stdout.decode("utf-8", "replace").split("\n")}
+    frames.send(0, json.dumps(result).encode())
+
+
+if __name__ == "__main__":
+    main(*(int(each) for each in sys.argv[1:]))
