@@ -234,7 +234,7 @@ class Case:
 
     `repo` is a bare repository the daemon owns (never the monitored one), `base` a full commit id in it.
     `python` is the interpreter used in the ``host`` image ('' = the daemon's own). `criticism` is what was held against
-    patches of earlier rounds, a line each.
+    patches of earlier rounds, a line each; `parents` are those patches, for creators that vary what nearly worked.
     """
 
     id: str
@@ -246,6 +246,7 @@ class Case:
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     reproduction: Reproduction | None = None
     criticism: tuple[str, ...] = ()
+    parents: tuple[Patch, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,8 @@ from nightshift.daemon.model import (
 
 Note = Callable[[str], None]
 """Progress for people: one short line each."""
+PROPOSAL = "proposal: "
+"""A note that begins so is advice for people; it is told with the mission's end, not only logged."""
 
 
 WORKDIR = "/sandbox"
@@ -187,12 +189,14 @@ class Sandboxes(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """What a draft may spend. `deadline` is in `time.monotonic()` seconds; `tried` is told how many more candidates
-    were tried, as they are."""
+    were tried, as they are; `searched`, once, how the draft was searched for: plain JSON (how many candidates, the best
+    of them with their scores, seeds)."""
 
     deadline: float
     candidates: int = 20_000
     patches: int = 8
     tried: Callable[[int], None] = lambda _: None
+    searched: Callable[[Mapping[str, object]], None] = lambda _: None
 
 
 class Workbench(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nightshift.daemon.model import Reproduction, Verdict
+from nightshift.daemon.model import Critique, Reproduction, Verdict
 
 SURVIVORS_UNTELLABLE = 8
 
@@ -32,7 +32,9 @@ def order(fixers: Sequence[str], tally: Mapping[str, Mapping[str, int]]) -> list
     return sorted(fixers, key=lambda name: -weight[name] if settled[name] else -0.5)
 
 
-def choose(accepted: Sequence[Verdict], plausible: int, reproduction: Reproduction) -> Choice:
+def choose(
+    accepted: Sequence[Verdict], plausible: int, reproduction: Reproduction, critique: Critique | None = None
+) -> Choice:
     """The first accepted patch in search order, unless the evidence can't tell it from its rivals.
 
     A synthesised test knows only that nothing crashes; when very many different edits achieve that, none of
@@ -41,6 +43,8 @@ def choose(accepted: Sequence[Verdict], plausible: int, reproduction: Reproducti
     if not accepted:
         return Choice(verdict=None, reason="no patch passed every gate")
     best = accepted[0]
+    if critique and critique.abstain:
+        return Choice(verdict=None, reason=critique.abstain)
     weak = reproduction.kind == "synthesised" and best.patch.kind not in ("revert", "partial-revert")
     if weak and plausible >= SURVIVORS_UNTELLABLE:
         reason = f"{plausible} different edits stop the crash and no test tells which is right"

@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+import os
+
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class Tournament(BaseModel):
+    """How the creators of one mission compete."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    rounds: int = Field(default=2, ge=1, le=10)
+    """Rounds of drafting at most: another one begins only when the critic refuted everything that had passed."""
+    cores: int = Field(default=0, ge=0, le=256)
+    """Creators of one mission at work at the same time; 0: as many as this machine has cores."""
+    field: int = Field(default=8, ge=1, le=64)
+    """Patches the critic compares at once."""
+
+    def creators_at_once(self) -> int:
+        """The cores granted, as far as this process may use them."""
+        have = len(os.sched_getaffinity(0))
+        return min(self.cores, have) if self.cores else have
 
 
 class Budget(BaseModel):
@@ -18,3 +38,4 @@ class Budget(BaseModel):
     """Patches one fixer may hand to the tester."""
     rounds: int = Field(default=3, gt=0)
     """How often a mission may prove its patch because people moved the branch under it."""
+    tournament: Tournament = Tournament()

@@ -10,10 +10,27 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nightshift.daemon.kit.git import BareRepo, GitError
-from nightshift.daemon.missions import arbiter, mending
-from nightshift.daemon.model import Case, Diagnosis, Patch, Reproduction, Service, Signal, Verdict, dump
-from nightshift.daemon.ports import Budget, EnvironmentBroke, Fixer, Note, Reproducer, Tester
+from nightshift.daemon.missions import mending, tournament
+from nightshift.daemon.missions.budget import Tournament
+from nightshift.daemon.missions.contest import Contest
+from nightshift.daemon.missions.decision import decide
+from nightshift.daemon.missions.scoresheet import Scoresheet
+from nightshift.daemon.missions.tournament import Rules, Standing
+from nightshift.daemon.model import (
+    Case,
+    Critique,
+    Diagnosis,
+    Judgement,
+    Patch,
+    Reproduction,
+    Service,
+    Signal,
+    Verdict,
+    dump,
+)
+from nightshift.daemon.ports import Critic, EnvironmentBroke, Fixer, Note, Reproducer, Tester
 
+_LIMITS = Tournament()
 EXIT_CODES = {"healed": 0, "abstained": 1, "no_patch": 1, "unjudged": 3}
 
 
@@ -45,6 +62,7 @@ class HealResult:
     alternatives: tuple[str, ...] = ()
     candidates: int = 0
     durations_s: dict[str, float] = field(default_factory=dict)
+    sheet: Scoresheet | None = None
 
     @property
     def exit_code(self) -> int:
@@ -61,6 +79,8 @@ class HealResult:
             "verdict": _verdict_json(self.verdict) if self.verdict else None,
             "alternatives": list(self.alternatives),
             "candidates": self.candidates,
+            "rounds": list(tournament.rows(self.sheet.standing)) if self.sheet else [],
+            "critique": _critique_json(self.sheet.standing.critique) if self.sheet else None,
             "reproduction": _reproduction_json(self.reproduction) if self.reproduction else None,
             "durations_s": {k: round(v, 3) for k, v in self.durations_s.items()},
         }
@@ -74,6 +94,14 @@ def _patch_json(patch: Patch) -> dict[str, Any]:
 def _verdict_json(verdict: Verdict) -> dict[str, Any]:
     data = dump(verdict)
     return {k: data[k] for k in ("judgement", "failed", "reason", "gates", "quarantined")}
+
+
+def _critique_json(critique: Critique | None) -> dict[str, Any] | None:
+    if critique is None:
+        return None
+    data = dump(critique)
+    refuted = [{"patch": c.patch, "why": c.refuted} for c in critique.criticisms if c.refuted]
+    return {k: data[k] for k in ("clusters", "inputs", "recorded", "witnesses", "abstain")} | {"refuted": refuted}
 
 
 def _reproduction_json(reproduction: Reproduction) -> dict[str, Any]:
@@ -119,8 +147,12 @@ class _Stopwatch:
 class Healer:
     """Runs a request through reproduction, fixers and tester."""
 
-    def __init__(self, reproducer: Reproducer, tester: Tester, fixers: Sequence[Fixer], note: Note) -> None:
+    def __init__(
+        self, reproducer: Reproducer, tester: Tester, fixers: Sequence[Fixer], note: Note,
+        critic: Critic | None = None, limits: Tournament = _LIMITS,
+    ) -> None:  # fmt: skip
         self._reproducer, self._tester, self._fixers, self._note = reproducer, tester, fixers, note
+        self._critic, self._limits = critic, limits
         self._tried: list[int] = []
 
     def heal(self, request: HealRequest, signals: Sequence[Signal]) -> HealResult:
@@ -147,8 +179,9 @@ class Healer:
         if not mending.is_red(red):
             return HealResult(outcome="no_patch", reason=f"not reproduced: {red.reason}", reproduction=red)
         case = replace(case, reproduction=red)
-        attempt = self._attempt(case, deadline, watch)
-        return _conclude(attempt, red, time.monotonic() >= deadline)
+        contest = self._contest(deadline, watch)
+        standing = contest.hold(case)
+        return _conclude(standing, case, contest.rules, time.monotonic() >= deadline)
 
     def _reproduce(self, case: Case) -> Reproduction:
         red = self._reproducer.reproduce(case, self._note)
@@ -168,46 +201,47 @@ class Healer:
             raise BadRequest(f"the log holds {found} points into the repository at HEAD; give --check as well")
         return mending.open_case("heal", service, repo.path, base, None)
 
-    def _attempt(self, case: Case, deadline: float, watch: _Stopwatch) -> mending.Attempt:
-        attempt = mending.Attempt()
-        for at, fixer in enumerate(self._fixers):
-            share = (deadline - time.monotonic()) / (len(self._fixers) - at)
-            if share <= 0:
-                break
-            budget = Budget(deadline=time.monotonic() + share, tried=self._tried.append)
-            with watch.stage("drafting"):
-                patches = list(mending.draft(fixer, case, self._reproducer, budget, self._note))
-            with watch.stage("judging"):
-                latest = mending.judge_until_accepted(case, patches, self._tester, self._note)
-            attempt = mending.Attempt(
-                accepted=attempt.accepted + latest.accepted, rejected=attempt.rejected + latest.rejected,
-                unjudged=attempt.unjudged + latest.unjudged, waiting=attempt.waiting + latest.waiting,
-            )  # fmt: skip
-            if attempt.accepted:
-                break
-        return attempt
+    def _contest(self, deadline: float, watch: _Stopwatch) -> Contest:
+        return Contest(
+            reproducer=self._reproducer, tester=self._tester, creators=self._fixers, critic=self._critic,
+            rules=Rules(rounds=self._limits.rounds, field=self._limits.field, critic=self._critic is not None),
+            note=self._note, deadline=deadline,
+            cores=self._limits.creators_at_once(), tried=self._tried.append, timed=watch.stage,
+        )  # fmt: skip
 
 
-def _conclude(attempt: mending.Attempt, red: Reproduction, out_of_time: bool) -> HealResult:
-    choice = arbiter.choose(attempt.accepted, attempt.plausible, red)
-    others = [v.patch.diff for v in attempt.accepted if v is not choice.verdict]
-    alternatives = tuple(others + [p.diff for p in attempt.waiting])
-    if choice.verdict:
-        return HealResult(outcome="healed", reason=choice.reason, reproduction=red, verdict=choice.verdict,
-                          alternatives=alternatives)  # fmt: skip
-    if attempt.accepted:
-        return HealResult(outcome="abstained", reason=choice.reason, reproduction=red,
-                          verdict=attempt.accepted[0], alternatives=alternatives)  # fmt: skip
-    if attempt.unjudged and not attempt.rejected:
-        last = attempt.unjudged[-1]
-        return HealResult(outcome="unjudged", reason=last.reason, reproduction=red, verdict=last)
-    last_refused = attempt.rejected[-1] if attempt.rejected else None
-    reason = (
-        f"the last of {len(attempt.rejected)} drafts failed at {last_refused.failed}"
-        if last_refused
-        else ("the budget ran out before any patch passed" if out_of_time else "no fixer found a patch that passes")
-    )
-    return HealResult(outcome="no_patch", reason=reason, reproduction=red, verdict=last_refused)
+def _conclude(standing: Standing, case: Case, rules: Rules, out_of_time: bool) -> HealResult:
+    red = case.reproduction
+    assert red is not None
+    choice = decide(standing, red)
+    chosen = choice.verdict
+    sheet = Scoresheet(case=case, rules=rules, standing=standing, reason=choice.reason,
+                       chosen=chosen.patch.id if chosen else "")  # fmt: skip
+    known = HealResult(outcome="no_patch", reason=choice.reason, reproduction=red, sheet=sheet)
+    survivors = [e.verdict for e in standing.now.survivors if e.verdict]
+    if survivors:
+        others = [v.patch.diff for v in survivors if v is not chosen]
+        alternatives = tuple(others + [e.patch.diff for e in standing.now.waiting])
+        outcome = "healed" if chosen else "abstained"
+        return replace(known, outcome=outcome, verdict=chosen or survivors[0], alternatives=alternatives)
+    return _nothing(known, standing, out_of_time)
+
+
+def _nothing(known: HealResult, standing: Standing, out_of_time: bool) -> HealResult:
+    """No patch: why, and the last verdict there is."""
+    verdicts = [e.verdict for e in standing.entries if e.verdict]
+    unjudged = [v for v in verdicts if v.judgement is Judgement.UNJUDGED]
+    rejected = [v for v in verdicts if v.judgement is Judgement.REJECTED]
+    refuted = [e.verdict for each in standing.rounds for e, _ in each.refutations if e.verdict]
+    if refuted:
+        return replace(known, verdict=refuted[-1])
+    if unjudged and not rejected:
+        return replace(known, outcome="unjudged", reason=unjudged[-1].reason, verdict=unjudged[-1])
+    if rejected:
+        reason = f"the last of {len(rejected)} drafts failed at {rejected[-1].failed}"
+        return replace(known, reason=reason, verdict=rejected[-1])
+    late = "the budget ran out before any patch passed"
+    return replace(known, reason=late if out_of_time else "no fixer found a patch that passes")
 
 
 __all__ = ["BadRequest", "HealRequest", "HealResult", "Healer"]

@@ -14,6 +14,7 @@ from typing import Any
 
 from nightshift.daemon.missions.durable import Defect, Durable, Json
 from nightshift.daemon.missions.people import ANSWER_S, People, Redirected, Rejected, Unanswered
+from nightshift.daemon.missions.rounds import Rounds
 from nightshift.daemon.missions.steps import Steps
 from nightshift.daemon.model import Stage
 
@@ -76,28 +77,18 @@ class Heal:
         if red["kind"] == "none":
             raise Over(Stage.ESCALATED, f"not reproduced: {red['reason']}")
         case["reproduction"] = red
-        choice = await self._mend(case)
+        choice, case = await self._mend(case)
         change = await self._do("propose", self.steps.propose, case, choice, number)
         merged = await self._land(case, choice, change)
         self.people.steerable = False
         return await self._ship(case, merged) if merged else None
 
-    async def _mend(self, case: Json) -> Json:
-        accepted: list[Json] = []
-        plan = await self._do("plan", self.steps.plan, case)
-        for left, fixer in zip(range(len(plan["fixers"]), 0, -1), plan["fixers"], strict=True):
-            patches = await self._do(f"draft:{fixer}", self.steps.draft, case, fixer, left)
-            for at, patch in enumerate(patches["patches"]):
-                verdict = await self._do(f"judge:{patch['id']}", self.steps.judge, case, patch)
-                if verdict["judgement"] == "accepted":
-                    accepted.append({"verdict": verdict, "plausible": len(patches["patches"]) - at})
-                    break
-            if accepted:
-                break
-        choice = await self._do("choose", self.steps.choose, case, accepted)
+    async def _mend(self, case: Json) -> tuple[Json, Json]:
+        """The patch that won the tournament, and the case as its last round knew it."""
+        choice, known = await Rounds(self._do, self.steps).play(case)
         if not choice["verdict"]:
             raise Over(Stage.ESCALATED, choice["reason"])
-        return choice
+        return choice, known
 
     async def _land(self, case: Json, choice: Json, change: Json) -> Json | None:
         """The merged change, or None when the branch moved. What was allowed once is asked again when it is done."""

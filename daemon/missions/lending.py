@@ -132,7 +132,7 @@ class LentFixers:
         limits = self._budget
         budget = Budget(deadline=time.monotonic() + limits.mission_s, candidates=limits.candidates,
                         patches=limits.patches)  # fmt: skip
-        patches = list(mending.draft(fixer, case, self._reproducer, budget, _note))
+        patches = list(mending.draft(fixer, case, self._reproducer.bench(case), budget, _note))
         attempt = mending.judge_until_accepted(case, patches, self._tester, _note)
         if attempt.accepted:
             return attempt.accepted[0]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.missions.gather import diagnose
 from nightshift.daemon.model import Case, Judgement, Patch, Reproduction, Service, Signal, Verdict
-from nightshift.daemon.ports import Budget, Fixer, Note, Reproducer, Tester
+from nightshift.daemon.ports import Budget, Fixer, Note, Tester, Workbench
 
 
 def open_case(name: str, service: Service, repo: str, base: str, signal: Signal | None) -> Case:
@@ -19,13 +19,18 @@ def open_case(name: str, service: Service, repo: str, base: str, signal: Signal 
     return replace(case, diagnosis=diagnose(signal, tree)) if signal else case
 
 
-def draft(fixer: Fixer, case: Case, reproducer: Reproducer, budget: Budget, note: Note) -> Iterator[Patch]:
-    """A fixer's patches, best first, at most `budget.patches`, duplicates dropped."""
+def draft(fixer: Fixer, case: Case, bench: Workbench, budget: Budget, note: Note) -> Iterator[Patch]:
+    """A fixer's patches, best first, at most `budget.patches`, duplicates dropped. Closing it ends the fixer's work."""
     seen: set[str] = set()
-    for patch in itertools.islice(fixer.draft(case, reproducer.bench(case), budget, note), budget.patches):
-        if patch.diff and patch.diff not in seen:
-            seen.add(patch.diff)
-            yield patch
+    drafts = fixer.draft(case, bench, budget, note)
+    try:
+        for patch in itertools.islice(drafts, budget.patches):
+            if patch.diff and patch.diff not in seen:
+                seen.add(patch.diff)
+                yield patch
+    finally:
+        if isinstance(drafts, Generator):
+            drafts.close()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from nightshift.daemon.missions import policy
 from nightshift.daemon.missions.budget import Budget
 from nightshift.daemon.missions.operations import Operations
 from nightshift.daemon.model import Incident, Outcome, Service
-from nightshift.daemon.ports import Deployer, Fixer, Forge, Note, Reproducer, Tester
+from nightshift.daemon.ports import Critic, Deployer, Fixer, Forge, Note, Reproducer, Tester
 from nightshift.daemon.store.store import Store
 
 
@@ -43,3 +43,4 @@ class Parts:
     node: str = "node"
     """Tells daemons that share a store apart; the same after a restart."""
     operations: Operations | None = None
+    critic: Critic | None = None

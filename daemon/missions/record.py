@@ -13,6 +13,7 @@ from nightshift.daemon.kit.git import GitError
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.missions.durable import STEP, Json
 from nightshift.daemon.missions.parts import Parts
+from nightshift.daemon.missions.studio import Studio
 from nightshift.daemon.model import Event, Incident, Mission, Service, Stage
 from nightshift.daemon.ports import EnvironmentBroke, Note, Notice, NotYet, Refused, Settled
 from nightshift.daemon.store.database import STORE_ERRORS
@@ -53,6 +54,7 @@ class Record:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self.studio = Studio(parts.reproducer)
 
     def enter(self, mission: str, stage: Stage, reason: str, **values: object) -> None:
         """Move to a stage and say why. A step that enters again was interrupted: told, and refused in the end, so

@@ -11,15 +11,17 @@ from nightshift.daemon.missions.record import breakable
 from nightshift.daemon.missions.steps_mending import MendingSteps
 from nightshift.daemon.missions.steps_operating import OperatingSteps
 from nightshift.daemon.missions.steps_shipping import ShippingSteps
+from nightshift.daemon.missions.steps_tournament import TournamentSteps
 from nightshift.daemon.model import IncidentState, Stage
 
 
-class Steps(MendingSteps, ShippingSteps, OperatingSteps):
+class Steps(MendingSteps, TournamentSteps, ShippingSteps, OperatingSteps):
     """All steps over one set of parts."""
 
     @breakable
     def finish(self, mission: str, stage: str, reason: str) -> Json:
         """The end: mission, incident, journal, track record and one notice, in one transaction."""
+        self.studio.stop(mission)
         end = Stage(stage)
         state = {Stage.HEALED: IncidentState.HEALED, Stage.DISMISSED: IncidentState.DISMISSED}.get(
             end, IncidentState.ESCALATED
@@ -39,6 +41,7 @@ class Steps(MendingSteps, ShippingSteps, OperatingSteps):
     @breakable
     def pause(self, mission: str, signal: Mapping[str, str]) -> Json:
         """Stand still until a person says resume."""
+        self.studio.stop(mission)
         self.parts.store.missions.set(mission, paused=True)
         self.say(mission, f"paused by {signal['actor']}: {signal['reason']}", actor=signal["actor"])
         return {}

@@ -1,18 +1,16 @@
-"""Steps from evidence to an accepted patch. Each takes and returns plain JSON and may run twice."""
+"""Steps from evidence to something red. Each takes and returns plain JSON and may run twice."""
 
 from __future__ import annotations
 
-import time
-
-from nightshift.daemon.missions import arbiter, mending, shipped, steering
+from nightshift.daemon.missions import mending, shipped
 from nightshift.daemon.missions.durable import Json
 from nightshift.daemon.missions.record import Record, as_object, breakable
-from nightshift.daemon.model import Case, Patch, Reproduction, Stage, Verdict, dump, load
-from nightshift.daemon.ports import Budget, EnvironmentBroke, Refused
+from nightshift.daemon.model import Case, Reproduction, Stage, dump, load
+from nightshift.daemon.ports import Refused
 
 
 class MendingSteps(Record):
-    """Gather, reproduce, draft, judge, choose."""
+    """Gather and reproduce."""
 
     @breakable
     def gather(self, mission: str, number: int) -> Json:
@@ -64,54 +62,3 @@ class MendingSteps(Record):
         branch = self.service_of(mission).branch
         failing = signal.labels.get("branch", branch)
         return "" if failing == branch else f"the pipeline fails on {failing}; missions mend {branch}"
-
-    @breakable
-    def plan(self, mission: str, case: Json) -> Json:
-        """The order of fixers, from their track record with this kind of exception, and from what people asked for."""
-        tally = self.parts.store.memory.tally(case["diagnosis"]["exception"])
-        fixers = arbiter.order([f.name for f in self.parts.fixers], tally)
-        fixers = steering.steered(fixers, steering.wishes(self.events_of(mission)))
-        self.enter(mission, Stage.DRAFTING, "fixers: " + ", ".join(fixers))
-        return {"fixers": fixers}
-
-    @breakable
-    def draft(self, mission: str, case: Json, fixer: str, left: int) -> Json:
-        """What one fixer proposes, best first; it may spend its share of what the `left` fixers still have."""
-        self.enter(mission, Stage.DRAFTING, f"{fixer} is drafting")
-        chosen = next((f for f in self.parts.fixers if f.name == fixer), None)
-        if chosen is None:
-            self.say(mission, f"{fixer} is no longer in the configuration", actor=fixer)
-            return {"patches": []}
-        limits, note = self.parts.budget, self.note(mission, fixer)
-        with self.spending(mission) as left_s:
-            budget = Budget(deadline=time.monotonic() + left_s / left, candidates=limits.candidates,
-                            patches=limits.patches)  # fmt: skip
-            patches = list(mending.draft(chosen, load(Case, case), self.parts.reproducer, budget, note))
-        drafts = [{"id": p.id, "rationale": p.rationale} for p in patches]
-        self.hand_off(mission, f"{fixer} drafted {len(patches)} patch(es)", {"fixer": fixer, "patches": drafts})
-        if not patches:
-            self.remember(mission, fixer, "", "no_patch")
-        return {"patches": [dump(p) for p in patches]}
-
-    @breakable
-    def judge(self, mission: str, case: Json, patch: Json) -> Json:
-        """The independent tester's verdict on one patch."""
-        self.enter(mission, Stage.JUDGING, f"judging {patch['fixer']}'s patch {patch['id']}")
-        drafted = load(Patch, patch)
-        with self.spending(mission):
-            verdict = self.parts.tester.judge(load(Case, case), drafted, self.note(mission, "tester"))
-        if verdict.judgement == "unjudged":
-            raise EnvironmentBroke(verdict.reason)
-        self.hand_off(mission, f"{verdict.judgement}: {verdict.reason}", {"verdict": dump(verdict)})
-        if verdict.judgement == "rejected":
-            self.remember(mission, drafted.fixer, drafted.kind, "rejected")
-        return as_object(dump(verdict))
-
-    @breakable
-    def choose(self, mission: str, case: Json, accepted: list[Json]) -> Json:
-        """The arbiter's choice, or none."""
-        verdicts = [load(Verdict, a["verdict"]) for a in accepted]
-        plausible = sum(int(a["plausible"]) for a in accepted)
-        choice = arbiter.choose(verdicts, plausible, load(Reproduction, case["reproduction"]))
-        self.say(mission, choice.reason, actor="arbiter")
-        return {"verdict": dump(choice.verdict) if choice.verdict else None, "reason": choice.reason}

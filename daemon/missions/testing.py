@@ -12,6 +12,8 @@ from typing import Any
 from nightshift.daemon.missions.durable import Json, performed, valued
 from nightshift.daemon.model import (
     Case,
+    Criticism,
+    Critique,
     GateResult,
     Judgement,
     Patch,
@@ -142,6 +144,29 @@ class ScriptedTester:
         gate = GateResult(gate="reproduction", judgement=judgement, reason="scripted")
         failed = "" if judgement == Judgement.ACCEPTED else "reproduction"
         return Verdict(judgement=judgement, patch=patch, gates=(gate,), failed=failed, reason="scripted")
+
+
+@dataclass
+class ScriptedCritic:
+    """Refutes the patches it was given reasons for, with the lesson that goes with each; abstains when told to.
+
+    Patches that it does not refute are one cluster, refuted ones the other.
+    """
+
+    refutes: Mapping[str, str] = field(default_factory=dict)
+    lessons: Mapping[str, str] = field(default_factory=dict)
+    abstain: str = ""
+    fields: list[tuple[str, ...]] = field(default_factory=list)
+
+    def criticise(self, case: Case, patches: Sequence[Patch], note: Note) -> Critique:
+        self.fields.append(tuple(patch.id for patch in patches))
+        said = tuple(
+            Criticism(patch=p.id, cluster=2 if p.id in self.refutes else 1, refuted=self.refutes.get(p.id, ""),
+                      lesson=self.lessons.get(p.id, ""))
+            for p in patches
+        )  # fmt: skip
+        clusters = len({criticism.cluster for criticism in said})
+        return Critique(criticisms=said, clusters=clusters, inputs=3, abstain=self.abstain)
 
 
 @dataclass

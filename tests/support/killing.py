@@ -18,8 +18,8 @@ from nightshift.daemon.missions.parts import Parts
 from nightshift.daemon.missions.steps import Steps
 
 STEPS = (
-    "gather", "reproduce", "plan", "draft", "judge", "choose", "propose", "authorise", "merge", "deploy", "watch",
-    "finish",
+    "gather", "reproduce", "plan", "draft", "judge", "criticise", "choose", "propose", "authorise", "merge", "deploy",
+    "watch", "finish",
 )  # fmt: skip
 TRAPS = tuple(f"{step}:{when}" for step in STEPS for when in ("before", "after"))
 

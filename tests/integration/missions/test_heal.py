@@ -36,8 +36,8 @@ def test_runs_twice_without_doubling_anything(tmp_path: Path):
     case = steps.gather(name, 0)
     case["reproduction"] = steps.reproduce(name, case)
     steps.plan(name, case)
-    patch = steps.draft(name, case, "templates", 1)["patches"][0]
-    choice = {"verdict": steps.judge(name, case, patch), "reason": ""}
+    patch = steps.draft(name, case, ["templates"], 0)["patches"][0]
+    choice = {"verdict": steps.judge(name, case, patch, {"round": 1, "rank": 1}), "reason": ""}
     change = steps.propose(name, case, choice, 0)
     assert steps.propose(name, case, choice, 0) == change
     merged = steps.merge(name, case, choice, change, False)

@@ -1,0 +1,78 @@
+"""The foreground half of the tournament: the same moves as the durable one, made in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from nightshift.daemon.missions import tournament
+from nightshift.daemon.missions.lessons import taught, teach
+from nightshift.daemon.missions.studio import Drafts, Grant, Studio
+from nightshift.daemon.missions.tournament import Criticise, Draft, Judge, Learn, Move, Rules, Standing
+from nightshift.daemon.model import Case, Patch
+from nightshift.daemon.ports import Critic, Fixer, Note, Reproducer, Tester
+
+Timed = Callable[[str], AbstractContextManager[None]]
+_OWNER = "heal"
+_REST_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """One tournament in this process. `deadline` is in `time.monotonic()` seconds: past it nobody drafts or compares,
+    what is drafted is still judged. `timed` measures a stage by its name."""
+
+    reproducer: Reproducer
+    tester: Tester
+    creators: Sequence[Fixer]
+    critic: Critic | None
+    rules: Rules
+    cores: int
+    deadline: float
+    note: Note
+    tried: Callable[[int], None] = lambda _: None
+    timed: Timed = lambda _: nullcontext()
+
+    def hold(self, case: Case) -> Standing:
+        """To the end. Raises EnvironmentBroke, GitError."""
+        standing = tournament.opening(list(dict.fromkeys(creator.name for creator in self.creators)))
+        studio = Studio(self.reproducer)
+        try:
+            while not isinstance(move := tournament.next_move(standing, self.rules), tournament.Choose):
+                if time.monotonic() >= self.deadline and not isinstance(move, Judge):
+                    break
+                standing, case = self._made(move, standing, case, studio)
+            return standing
+        finally:
+            studio.stop(_OWNER, rest_s=_REST_S)
+
+    def _made(self, move: Move, standing: Standing, case: Case, studio: Studio) -> tuple[Standing, Case]:
+        if isinstance(move, Draft):
+            with self.timed("drafting"):
+                drafts = self._drafts(move, standing, case, studio)
+            return standing.drafted(move.creator, drafts.patches, drafts.searches), case
+        if isinstance(move, Judge):
+            with self.timed("judging"):
+                verdict = self.tester.judge(case, move.entry.patch, self.note)
+            return standing.judged(move.entry.patch.id, verdict), case
+        studio.stop(_OWNER)
+        if isinstance(move, Criticise):
+            return self._criticised(move.patches, standing, case), case
+        assert isinstance(move, Learn)
+        with self.timed("criticising"):
+            teaching = teach(case, move.refutations, self.reproducer, self.note)
+            parents = [entry.proved for entry, _ in move.refutations]
+            case = taught(case, teaching.lessons, teaching.criticism, parents)
+        return standing.taught(teaching.lessons, teaching.criticism), case
+
+    def _criticised(self, patches: Sequence[Patch], standing: Standing, case: Case) -> Standing:
+        assert self.critic is not None
+        with self.timed("criticising"):
+            return standing.criticised(self.critic.criticise(case, patches, self.note))
+
+    def _drafts(self, move: Draft, standing: Standing, case: Case, studio: Studio) -> Drafts:
+        at_work = [next(c for c in self.creators if c.name == name) for name in move.creators]
+        grant = Grant(seconds=self.deadline - time.monotonic(), cores=self.cores, tried=self.tried)
+        return studio.drafts(_OWNER, str(standing.number), case, at_work, grant, self.note)
