@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FIXERS: Mapping[str, str] = {
     "revert": "nightshift.fixers.revert:RevertFixer",
+    "dependencies": "nightshift.fixers.dependencies.fixer:DependencyFixer",
     "templates": "nightshift.fixers.templates.fixer:TemplateFixer",
     "donors": "nightshift.fixers.donors.fixer:DonorFixer",
     "model": "nightshift.fixers.model.fixer:ModelFixer",

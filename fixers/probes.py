@@ -38,7 +38,7 @@ class Probes:
     rounds: int = 0
     made: int = 0
     forgiving: bool = False
-    _answered: bool = False
+    answered: bool = False
 
     def red(self, tree: str) -> bool | None:
         """Whether the reproduction fails on a commit or tree. Raises Spent, EnvironmentBroke."""
@@ -86,5 +86,5 @@ class Probes:
             if not self.forgiving:
                 raise
             return None
-        self._answered = True
+        self.answered = True
         return answer

@@ -16,6 +16,8 @@ from nightshift.sandboxes.tester.objections import harm, not_green
 from nightshift.sandboxes.tester.trial import Ruling, Trial, accept, reject
 
 _MOST = 12
+_WHOLE = ("revert", "dependency", "configuration")
+"""Kinds whose lines mean something only together: a commit's undoing, a pin and its digests, a file's mode."""
 
 Group = tuple[Hunk, ...]
 
@@ -24,8 +26,8 @@ def judge(trial: Trial) -> Ruling:
     """See the module; `trial.patch` may be smaller afterwards."""
     if not trial.on_base.is_red():
         return reject("the check is green without the patch as well, so the patch proves nothing")
-    if trial.patch.kind == "revert":
-        return accept("red without it; a revert is taken whole")
+    if trial.patch.kind in _WHOLE:
+        return accept("red without it; history is restored whole")
     groups = _groups(hunks_of(trial))
     if len(groups) < 2:
         return accept("red without its only hunk")

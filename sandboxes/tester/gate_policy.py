@@ -7,7 +7,8 @@ import sys
 from nightshift.daemon.kit.checks import named_files
 from nightshift.daemon.kit.git import GitError
 from nightshift.sandboxes.tester.changes import REGULAR, Change
-from nightshift.sandboxes.tester.patch_policy import folded
+from nightshift.sandboxes.tester.patch_policy import DEPENDENCIES, folded
+from nightshift.sandboxes.tester.restored import KIND, restored_from
 from nightshift.sandboxes.tester.reverts import reverted_commit
 from nightshift.sandboxes.tester.trial import Ruling, Trial, accept, reject
 
@@ -27,8 +28,25 @@ def judge(trial: Trial) -> Ruling:
         found = trial.changes
     except GitError as error:
         return reject(f"the patch does not apply: {error}")
+    if trial.patch.kind == KIND:
+        return _dependencies(trial)
     reason = _whole(trial) or next((r for r in (_single(trial, change) for change in found) if r), "")
     return reject(reason) if reason else _tests(trial)
+
+
+def _dependencies(trial: Trial) -> Ruling:
+    """Packages may go back to versions of the past: the only way into files that say what is installed."""
+    found, policy = trial.changes, trial.policy
+    if len(found) > policy.max_files:
+        return reject(f"{len(found)} files are changed, {policy.max_files} are allowed")
+    for change in found:
+        glob = policy.denied(change.path)
+        if reason := _mode(trial, change) or (glob not in ("", *DEPENDENCIES) and f"{change.path} is denied ({glob})"):
+            return reject(reason)
+    commit = restored_from(trial.repo, trial.case.base, found)
+    if not commit:
+        return reject("packages may only go back, line by line, to what one commit found: these files do not")
+    return accept(f"packages as they were before {commit[:12]}, line by line")
 
 
 def _whole(trial: Trial) -> str:
@@ -48,7 +66,7 @@ def _single(trial: Trial, change: Change) -> str:
     path, policy = change.path, trial.policy
     if not _clean(path):
         return f"{path!r} is no ordinary path"
-    if reason := _mode(change):
+    if reason := _mode(trial, change):
         return reason
     if glob := policy.denied(path):
         return f"{path} may not be changed by a patch ({glob})"
@@ -68,7 +86,7 @@ def _clean(path: str) -> bool:
     return path.isprintable() and "\\" not in path and not any(p in ("", ".", "..") or p != p.strip() for p in parts)
 
 
-def _mode(change: Change) -> str:
+def _mode(trial: Trial, change: Change) -> str:
     if change.status == "D":
         return "" if change.old_mode in REGULAR else f"{change.path} is no regular file"
     if change.new_mode not in REGULAR:
@@ -76,7 +94,16 @@ def _mode(change: Change) -> str:
         return f"{change.path} would become {kind}"
     if change.status == "A":
         return "" if change.new_mode == "100644" else f"{change.path} would be a new executable"
-    return "" if change.new_mode == change.old_mode else f"{change.path} would change its mode"
+    if change.new_mode == change.old_mode or _made_executable(trial, change):
+        return ""
+    return f"{change.path} would change its mode"
+
+
+def _made_executable(trial: Trial, change: Change) -> bool:
+    """A script that lacks its bit, and nothing else; people merge changes of this kind, whatever the configuration."""
+    modes, same = (change.old_mode, change.new_mode), change.old_blob == change.new_blob
+    script = (trial.sources[change.path][1] or b"").startswith(b"#!")
+    return trial.patch.kind == "configuration" and modes == ("100644", "100755") and same and script
 
 
 def _shadows(path: str) -> str:
