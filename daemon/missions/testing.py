@@ -102,15 +102,16 @@ class RecordedDurable(MemoryDurable):
 
 @dataclass
 class NoBench:
-    """A workbench without an engine behind it."""
+    """A workbench without an engine behind it; base is as red as it was told."""
 
     case: Case
+    is_red: bool | None = None
 
     def open(self, commit: str = "") -> Sandbox:
         raise EnvironmentBroke("scripted: there is no engine")
 
     def red(self, commit: str) -> bool | None:
-        return None
+        return self.is_red
 
 
 @dataclass
@@ -120,6 +121,7 @@ class ScriptedReproducer:
     reproduction: Reproduction
     breaks: int = 0
     calls: int = 0
+    is_red: bool | None = None
 
     def reproduce(self, case: Case, note: Note) -> Reproduction:
         self.calls += 1
@@ -128,7 +130,7 @@ class ScriptedReproducer:
         return self.reproduction
 
     def bench(self, case: Case) -> Workbench:
-        return NoBench(case)
+        return NoBench(case, self.is_red)
 
 
 @dataclass

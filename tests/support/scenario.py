@@ -32,10 +32,14 @@ RED = Reproduction(kind="check", command="python -m pytest", failing=("t::a",), 
 
 
 def fix(case: Case) -> list[Patch]:
+    return [drafted(case, "p1", 2)]
+
+
+def drafted(case: Case, name: str, x: int, fixer: str = "templates") -> Patch:
+    """A patch that sets x."""
     repo = BareRepo(case.repo)
-    tree = repo.with_files(case.base, {"app.py": b"x = 2\n"})
-    diff = repo.diff(case.base, tree)
-    return [Patch(id="p1", base=case.base, diff=diff, files=("app.py",), fixer="templates", rationale="x is two")]
+    diff = repo.diff(case.base, repo.with_files(case.base, {"app.py": f"x = {x}\n".encode()}))
+    return Patch(id=name, base=case.base, diff=diff, files=("app.py",), fixer=fixer, rationale=f"x is {x}")
 
 
 @dataclass
@@ -79,7 +83,7 @@ def commit(repo: BareRepo, files: dict[str, bytes], message: str) -> str:
 
 def scenario(folder: Path, *, autonomy: str = "merge", accepts: tuple[str, ...] = ("p1",), **of: object) -> Scenario:
     """`of` may hold outcome (Recovery), red (Reproduction), breaks (int), deploy_fails (bool), signal (Signal), upstream
-    (Path)."""
+    (Path), fixers (list of them), critic (Critic)."""
     upstream = BareRepo.ensure(of.get("upstream", folder / "upstream.git"))
     if not upstream.resolve("main"):
         commit(upstream, {"app.py": b"x = 1\n"}, "first")
@@ -91,7 +95,7 @@ def scenario(folder: Path, *, autonomy: str = "merge", accepts: tuple[str, ...] 
     parts = Parts(
         store=store, clock=clock, services={"shop": service}, forge=LocalForge(folder / "forge", clock),
         reproducer=ScriptedReproducer(of.get("red", RED), breaks=int(of.get("breaks", 0))), tester=tester,
-        fixers=[ScriptedFixer("templates", fix)], deployer=deployer,
+        fixers=of.get("fixers", [ScriptedFixer("templates", fix)]), deployer=deployer, critic=of.get("critic"),
         watcher=lambda *_: outcome, channels=("file",),
     )  # fmt: skip
     return Scenario(upstream, store, parts, _incident(store, clock, of.get("signal")), deployer, tester)
@@ -110,4 +114,4 @@ def _incident(store: Store, clock: SystemClock, signal: Signal | None = None) ->
     return name
 
 
-__all__ = ["RED", "Scenario", "commit", "fix", "replace", "scenario"]
+__all__ = ["RED", "Scenario", "commit", "drafted", "fix", "replace", "scenario"]

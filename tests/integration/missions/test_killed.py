@@ -6,10 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support.scenario import Scenario, scenario
+from support.scenario import Scenario, drafted, scenario
 
 from nightshift.daemon.missions.heal import Heal
-from nightshift.daemon.missions.testing import Killed, RecordedDurable
+from nightshift.daemon.missions.testing import Killed, RecordedDurable, ScriptedCritic, ScriptedFixer
 from nightshift.daemon.model import Recovery, Stage
 
 APPROVE = {"verb": "approve", "actor": "ada", "reason": "read it", "when": "authorise"}
@@ -22,12 +22,14 @@ KINDS = {
     "taken back": ({}, ({**APPROVE, "verb": "reject", "when": "merge"},), Stage.ROLLED_BACK, 3),
     "rolled back": ({"outcome": Recovery.STILL_FAILING}, (), Stage.ROLLED_BACK, 3),
     "stale": ({}, (), Stage.HEALED, 3),
+    "contested": ({}, (), Stage.HEALED, 2),
     "unclear": ({"outcome": Recovery.INDETERMINATE}, ({**APPROVE, "when": "unclear"},), Stage.HEALED, 2),
 }
 
 
 def made_for(kind: str, folder: Path) -> Scenario:
-    made = scenario(folder, **KINDS[kind][0])
+    made = scenario(folder, **KINDS[kind][0], **(contested() if kind == "contested" else {}))
+    made.parts.reproducer.is_red = True
     if kind != "stale":
         return made
     judge = made.tester.judge
@@ -39,6 +41,21 @@ def made_for(kind: str, folder: Path) -> Scenario:
 
     made.tester.judge = push_while_judging
     return made
+
+
+def contested() -> dict:
+    """Two creators, two rounds: the critic refutes all of the first, whose lesson one creator knows an answer to."""
+
+    def wiser(case):
+        taught = any("test_f" in text for text in case.reproduction.files.values())
+        return [drafted(case, "p1", 2) if taught else drafted(case, "w1", 3)]
+
+    def plain(case):
+        return [drafted(case, "t1", 4, "revert"), drafted(case, "t2", 5, "revert")]
+
+    critic = ScriptedCritic(refutes={"w1": "f(1) is 3, not 1"}, lessons={"w1": "def test_f():\n    assert f(1) == 1\n"})
+    return {"accepts": ("p1", "w1"), "critic": critic,
+            "fixers": [ScriptedFixer("revert", plain), ScriptedFixer("templates", wiser)]}  # fmt: skip
 
 
 def run(made: Scenario, durable: RecordedDurable) -> None:
