@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from nightshift.daemon.app.late import LateSandboxes
 from nightshift.daemon.kit.clock import SystemClock
+from nightshift.daemon.missions.budget import Tournament
 from nightshift.daemon.missions.foreground import Healer, HealRequest, HealResult
 from nightshift.daemon.model import Signal
-from nightshift.daemon.ports import EnvironmentBroke, Note, Sandboxes, SandboxSpec
+from nightshift.daemon.ports import Critic, EnvironmentBroke, Note, Reproducer, Sandboxes, SandboxSpec, Tester
 
 if TYPE_CHECKING:
     from nightshift.daemon.config import Config
@@ -18,39 +19,43 @@ if TYPE_CHECKING:
 def heal(request: HealRequest, note: Note, config: Config | None = None) -> HealResult:
     """One mission; a broken environment is the outcome `unjudged`. Raises BadRequest.
 
-    `config` gives the sandboxes' and the fixers' settings; without one their defaults hold.
+    `config` gives the sandboxes', the fixers' and the tournament's settings; without one their defaults hold.
     """
     signals = _signals(request.log)
-    sandboxes = _sandboxes(config)
+    engine = sandboxes(config)
     try:
         if request.image != "project":  # what that one holds is only known once the repository is read
-            sandboxes.prewarm(SandboxSpec(image=request.image, python=request.python), 2)
-        return _healer(request, sandboxes, note, config).heal(request, signals)
+            engine.prewarm(SandboxSpec(image=request.image, python=request.python), 2)
+        return _healer(request, engine, note, config).heal(request, signals)
     except EnvironmentBroke as error:
         return HealResult(outcome="unjudged", reason=str(error))
     finally:
-        sandboxes.close()
+        engine.close()
 
 
-def _sandboxes(config: Config | None) -> LateSandboxes:
+def sandboxes(config: Config | None) -> LateSandboxes:
+    """The engine of one command; close it."""
     from nightshift.sandboxes.all_sandboxes import Settings, engine
 
     settings = config.sandbox if config else Settings()
     return LateSandboxes(lambda: engine(settings), settings.limited)
 
 
-def _healer(request: HealRequest, sandboxes: Sandboxes, note: Note, config: Config | None) -> Healer:
-    from nightshift.fixers.all_fixers import create
+def parts(engine: Sandboxes, timeout_s: float) -> tuple[Reproducer, Tester, Critic | None]:
+    """Who makes it red, who judges, and who compares."""
     from nightshift.sandboxes.reproduce import SandboxReproducer
     from nightshift.sandboxes.tester import GateTester
 
-    timeout_s = min(300.0, request.budget_s)
-    return Healer(
-        SandboxReproducer(sandboxes, timeout_s=timeout_s),
-        GateTester(sandboxes, timeout_s=timeout_s),
-        create(request.fixers, config.fixers.settings() if config else {}),
-        note,
-    )
+    return SandboxReproducer(engine, timeout_s=timeout_s), GateTester(engine, timeout_s=timeout_s), None
+
+
+def _healer(request: HealRequest, engine: Sandboxes, note: Note, config: Config | None) -> Healer:
+    from nightshift.fixers.all_fixers import create
+
+    reproducer, tester, compares = parts(engine, min(300.0, request.budget_s))
+    fixers = create(request.fixers, config.fixers.settings() if config else {})
+    limits = config.budget.tournament if config else Tournament()
+    return Healer(reproducer, tester, fixers, note, compares, limits)
 
 
 def _signals(log: bytes | None) -> list[Signal]:

@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "incidents": "List incidents.",
     "scan": "Print the incidents in finished logs; no configuration needed.",
     "show": "Show one incident: its mission, evidence, gates and diff.",
+    "replay": "Judge the patches of a recorded tournament again.",
     "approve": "Approve a mission that waits for a person.",
     "reject": "Reject what a mission proposes; it ends.",
     "pause": "Hold a mission before its next step.",

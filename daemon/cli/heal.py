@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -35,12 +36,20 @@ Settings = Annotated[
     Path | None,
     typer.Option("--config", "-c", metavar="FILE", help="Take sandbox and fixer settings (a model, say) from here."),
 ]
-Image = Annotated[str, typer.Option("--image", metavar="NAME", help="What sandboxes are made of; host pulls nothing.")]
+Image = Annotated[
+    str,
+    typer.Option("--image", metavar="NAME", help="host, project (installs the repository's requirements) or an image."),
+]
+
+
+Record = Annotated[
+    Path | None, typer.Option("--record", metavar="FILE", help="Write the tournament there, for nightshift replay.")
+]
 
 
 def command(
     repo: Repo, check: Check = "", log: Log = "", fixers: Fixers = "revert,templates", budget_s: Budget = 300.0,
-    python: Python = "", image: Image = "host", config: Settings = None, as_json: Json = False,
+    python: Python = "", image: Image = "host", config: Settings = None, record: Record = None, as_json: Json = False,
 ) -> int:  # fmt: skip
     """Heal one failure of a git repository: reproduce it, draft patches, prove one in a sandbox, print it.
 
@@ -52,6 +61,8 @@ def command(
     settings = configured(config) if config else None
     with redirect_stdout(sys.stderr), _progress() as note:
         result = _heal(request, note, settings)
+    if record:
+        _write(record, result)
     if as_json or not sys.stdout.isatty():
         from nightshift.daemon.cli.output import print_json
 
@@ -59,6 +70,18 @@ def command(
     else:
         _tell(result.to_json())
     return result.exit_code
+
+
+def _write(record: Path, result: HealResult) -> None:
+    from nightshift.daemon.missions.scoresheet import written
+
+    if result.sheet is None:
+        print(f"nightshift heal: nothing to record: {result.reason}", file=sys.stderr)
+        return
+    try:
+        record.expanduser().write_text(json.dumps(written(result.sheet), indent=1) + "\n")
+    except OSError as error:
+        print(f"nightshift heal: {record} can't be written: {error.strerror}", file=sys.stderr)
 
 
 def _heal(request: HealRequest, note: Callable[[str], None], config: Config | None) -> HealResult:
@@ -162,5 +185,8 @@ def _tell(result: dict[str, Any]) -> None:
     if result["patch"]:
         line(f"by {result['patch']['fixer']}: {result['patch']['rationale']}")
         line(result["patch"]["diff"])
+    for row in result["rounds"] if len(result["rounds"]) > 1 else ():
+        said = row["refuted"] or row["failed"] or row["reason"]
+        line(f"  round {row['round']}  {row['creator']:<10} {row['judgement']:<9} {row['score']:>8.4f}  {said}")
     stages = ", ".join(f"{k} {v:.1f} s" for k, v in result["durations_s"].items())
     line(f"{result['candidates']} candidates; {stages}")
