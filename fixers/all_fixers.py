@@ -15,7 +15,9 @@ FIXERS: Mapping[str, str] = {
     "revert": "nightshift.fixers.revert:RevertFixer",
     "dependencies": "nightshift.fixers.dependencies.fixer:DependencyFixer",
     "templates": "nightshift.fixers.templates.fixer:TemplateFixer",
+    "javascript": "nightshift.fixers.javascript.fixer:JavaScriptFixer",
     "donors": "nightshift.fixers.donors.fixer:DonorFixer",
+    "environment": "nightshift.fixers.environment.fixer:EnvironmentFixer",
     "model": "nightshift.fixers.model.fixer:ModelFixer",
 }
 
