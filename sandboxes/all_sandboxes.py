@@ -77,7 +77,7 @@ def _docker(settings: Settings) -> Sandboxes:
 
 ENGINES: Mapping[str, Callable[[Settings], Sandboxes]] = {
     "docker": _docker,
-    "bubblewrap": lambda _: BubblewrapSandboxes(),
+    "bubblewrap": lambda settings: BubblewrapSandboxes(project=settings.project),
 }
 
 

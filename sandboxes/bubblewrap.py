@@ -21,6 +21,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nightshift.daemon.kit.clock import Clock, SystemClock
@@ -29,10 +30,15 @@ from nightshift.daemon.model import Health
 from nightshift.daemon.ports import EnvironmentBroke, Finished, SandboxSpec
 from nightshift.sandboxes import filter, images, profile, recipe
 from nightshift.sandboxes.owner import is_gone, this_owner
-from nightshift.sandboxes.sealed import KILLED, Sealed
+from nightshift.sandboxes.project import PROJECT
+from nightshift.sandboxes.project.folders import ProjectFolders, Sealed
+from nightshift.sandboxes.project.index import Settings
+from nightshift.sandboxes.sealed import KILLED
+from nightshift.sandboxes.sealed import Sealed as SealedBox
 
 log = logging.getLogger(__name__)
 
+_PROJECT = Settings()
 _PREFIX = "nightshift-sandbox-"
 _CODES = {"timeout": 124, "output": KILLED, "killed": KILLED}
 _FIX = (
@@ -46,26 +52,49 @@ class BubblewrapSandboxes:
 
     name = "bubblewrap"
 
-    def __init__(self, *, base: str = "", clock: Clock | None = None, rng: random.Random | None = None) -> None:
+    def __init__(self, *, base: str = "", clock: Clock | None = None, rng: random.Random | None = None,
+                 project: Settings = _PROJECT) -> None:  # fmt: skip
         self._base, self._clock = base or tempfile.gettempdir(), clock or SystemClock()
         self._rng = rng or random.SystemRandom()
+        self._projects, self._build_s = ProjectFolders(project, self._clock), project.build_s
 
     def open(self, spec: SandboxSpec) -> BubblewrapSandbox:
-        """A new sandbox; only the ``host`` image. Raises `EnvironmentBroke`."""
-        if spec.image != images.HOST:
+        """A new sandbox; only the images ``host`` and ``project``. Raises `EnvironmentBroke`."""
+        if spec.image not in (images.HOST, PROJECT):
             raise EnvironmentBroke(f"bubblewrap has no images: {spec.image} needs Docker, or use the image `host`")
         recipe.program("bwrap")
         filter.program()
-        layout = images.host_layout(spec.python)
+        uid = self._rng.randrange(1 << 28, 1 << 30)
+        layout = (images.host_layout(spec.python) if spec.image == images.HOST
+                  else self._projects.ensure(spec, lambda large: self._builder(large, uid), uid))  # fmt: skip
+        return self._furnished(layout, spec, uid)
+
+    def _furnished(self, layout: images.Layout, spec: SandboxSpec, uid: int) -> BubblewrapSandbox:
         deadline_ms = self._clock.now_ms() + int(spec.lifetime_s * 1000)
         try:
             home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._base))
             (home / "owner").write_text(json.dumps({"owner": this_owner(), "deadline_ms": deadline_ms}))
-            uid = self._rng.randrange(1 << 28, 1 << 30)
             recipe.furnish(home, layout, uid)
         except OSError as error:
             raise EnvironmentBroke(f"no private directory for a sandbox in {self._base}: {error}") from error
         return BubblewrapSandbox(home, layout, spec, uid, lambda: (deadline_ms - self._clock.now_ms()) / 1000)
+
+    def _builder(self, spec: SandboxSpec, uid: int) -> Sealed:
+        """Runs one command of a build, in a sandbox of its own, with a descriptor of ours in it."""
+
+        def sealed(layout: images.Layout, argv: list[str], descriptor: int) -> Completed:
+            limit, roots = spec.work_mb << 20, [Path(source) for source, _, writable in layout.mounts if writable]
+
+            def full() -> str:
+                return "disk" if _outgrown(roots, limit, 10 * profile.WORK_INODES) else ""
+
+            with (self._furnished(layout, replace(spec, lifetime_s=self._build_s), uid) as box,
+                  _descriptors() as (seccomp, status_out, _)):  # fmt: skip
+                words = recipe.command_line(box.home, layout, spec, uid, argv=argv, env={}, cwd="/", seccomp=seccomp,
+                                            status=status_out)  # fmt: skip
+                return _started(words, self._build_s, b"", 16 << 20, None, (seccomp, status_out, descriptor), full)
+
+        return sealed
 
     def prewarm(self, spec: SandboxSpec, count: int) -> None:
         """Nothing to do: opening costs about a millisecond."""
@@ -85,7 +114,7 @@ class BubblewrapSandboxes:
         stale = [home for home in self._homes() if self._is_stale(home)]
         for home in stale:
             _remove(home)
-        return len(stale)
+        return len(stale) + self._projects.reap()
 
     def close(self) -> None:
         """Nothing is held."""
@@ -106,7 +135,7 @@ class BubblewrapSandboxes:
             return self._clock.now_ms() - home.stat().st_mtime_ns // 1_000_000 > 3_600_000
 
 
-class BubblewrapSandbox(Sealed):
+class BubblewrapSandbox(SealedBox):
     """A pair of private directories and the recipe to run commands over them. A command that outgrows them is
     `killed`, and the sandbox with it."""
 
@@ -114,7 +143,7 @@ class BubblewrapSandbox(Sealed):
         self, home: Path, layout: images.Layout, spec: SandboxSpec, uid: int, left_s: Callable[[], float]
     ) -> None:
         super().__init__(spec)
-        self._home, self._layout, self._uid, self._left_s = home, layout, uid, left_s
+        self.home, self._layout, self._uid, self._left_s = home, layout, uid, left_s
 
     def __enter__(self) -> BubblewrapSandbox:
         return self
@@ -122,7 +151,7 @@ class BubblewrapSandbox(Sealed):
     def close(self) -> None:
         """Remove the private directories. Never raises: what stays is reaped."""
         self._dead = True
-        _remove(self._home)
+        _remove(self.home)
 
     def _exec(
         self, argv: Sequence[str], *, timeout_s: float, stdin: bytes, env: Mapping[str, str], cwd: str,
@@ -132,7 +161,7 @@ class BubblewrapSandbox(Sealed):
             raise EnvironmentBroke(f"the sandbox's lifetime of {self._spec.lifetime_s:g} s has passed; try again")
         start = time.monotonic()
         with _descriptors() as (seccomp, status_out, status_in):
-            words = recipe.command_line(self._home, self._layout, self._spec, self._uid, argv=argv, env=env, cwd=cwd,
+            words = recipe.command_line(self.home, self._layout, self._spec, self._uid, argv=argv, env=env, cwd=cwd,
                                         seccomp=seccomp, status=status_out)  # fmt: skip
             done = _started(words, min(timeout_s, left_s), stdin, cap, on_line, (seccomp, status_out), self._stop)
             ran = b"exit-code" in _drain(status_in)
@@ -145,7 +174,7 @@ class BubblewrapSandbox(Sealed):
 
     def _stop(self) -> str:
         limit, inodes = (self._spec.work_mb + profile.TMP_MB) << 20, profile.WORK_INODES + profile.TMP_INODES
-        return "killed" if _outgrown([self._home / "work", self._home / "tmp"], limit, inodes) else ""
+        return "killed" if _outgrown([self.home / "work", self.home / "tmp"], limit, inodes) else ""
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ _CONFTEST = re.compile(r"ImportError while loading conftest '([^']+)'")
 _PLACE = re.compile(
     r"^(?:E\s+File \"(?:/sandbox/)?([^\"]+\.py)\", line|(?:\.?/?)([\w./-]+\.py):\d+: in )", re.MULTILINE
 )
+_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _UNKNOWN = re.compile(r"error: (unrecognized arguments: .*|argument .*: .*|.*invalid choice.*)")
 _LOST = re.compile(r"ERROR: ((?:file or directory )?not found: .*)")
 _USAGE, _NO_TESTS = 4, 5
@@ -33,6 +34,14 @@ _ENDED = {
 }
 
 
+class Lacks(EnvironmentBroke):
+    """The check's Python has not what the repository imports. `module` is its top-level name, '' when not known."""
+
+    def __init__(self, text: str, module: str = "") -> None:
+        super().__init__(text)
+        self.module = module
+
+
 def unfit(run: TestRun, modules: Collection[str]) -> str:
     """Why a run on base can't be read as red or green, or ''. `modules` are the tree's top-level import names.
 
@@ -41,7 +50,7 @@ def unfit(run: TestRun, modules: Collection[str]) -> str:
     if not run.pytest:
         return _unfit_plain(run)
     if run.nopytest:
-        raise EnvironmentBroke(f"pytest can't be imported by the check's Python ({run.nopytest}): install it there")
+        raise Lacks(f"pytest can't be imported by the check's Python ({run.nopytest}): install it there", "pytest")
     if run.forged:
         return f"the evidence contradicts itself: {run.forged[0]}"
     if run.ended != "exited":
@@ -49,12 +58,12 @@ def unfit(run: TestRun, modules: Collection[str]) -> str:
             return ""
         return _ENDED.get(run.ended, f"the check {run.ended}")
     if run.count is None:
-        return _uncollected(run)
+        return _uncollected(run, modules)
     if not run.statuses:
         return "the check has no tests"
     missing = _missing(run, modules)
     if missing:
-        raise EnvironmentBroke(f"the environment lacks the module {missing!r}, which the repository imports")
+        raise Lacks(f"the environment lacks the module {missing!r}, which the repository imports", missing)
     return ""
 
 
@@ -67,15 +76,16 @@ def _unfit_plain(run: TestRun) -> str:
     return ""
 
 
-def _uncollected(run: TestRun) -> str:
+def _uncollected(run: TestRun, modules: Collection[str]) -> str:
     tail = run.tail
     if lost := _LOST.search(tail):
         return f"the check names something that is not in the repository: {lost[1]}"
     if unknown := _UNKNOWN.search(tail):
-        raise EnvironmentBroke(
-            f"pytest refuses the repository's options, a plugin they need is not installed here: {unknown[1]}"
-        )
+        raise Lacks(f"pytest refuses the repository's options, a plugin they need is not installed here: {unknown[1]}")
     if conftest := _CONFTEST.search(tail):
+        names = [name.partition(".")[0] for name in _NO_MODULE.findall(tail)]
+        if foreign := [name for name in names if not _ours(name, modules)]:
+            raise Lacks(f"the environment lacks the module {foreign[-1]!r}, which {conftest[1]} imports", foreign[-1])
         places = [a or b for a, b in _PLACE.findall(tail)]
         if places and not places[-1].endswith("conftest.py") and not places[-1].startswith(("/", "..")):
             return ""

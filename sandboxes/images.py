@@ -66,13 +66,15 @@ class Interpreter:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """A root file system to be: `binds` are read-only (same path inside), the rest goes into the empty image."""
+    """A root file system to be: `binds` are read-only (same path inside), the rest goes into the empty image. `mounts`
+    (source, target, whether writable) are for bubblewrap alone."""
 
     binds: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, int, str], ...] = ()
     dirs: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    mounts: tuple[tuple[str, str, bool], ...] = ()
 
     def tag(self) -> str:
         """The image's name; layouts that differ in their own content have different names."""

@@ -79,12 +79,15 @@ def _mounts(home: Path, layout: images.Layout) -> list[str]:
             words += ["--tmpfs", path] if os.path.isdir(path) else ["--ro-bind", "/dev/null", path]
     words += ["--bind", str(home / "tmp"), "/tmp", "--bind", str(home / "work"), WORKDIR]  # noqa: S108
     names = [f"/{name}" for name, _, _ in layout.files]
-    for path in _parents([*layout.binds, *names, *(name for name, _ in layout.links)]):
+    targets = [target for _, target, _ in layout.mounts]
+    for path in _parents([*layout.binds, *names, *targets, *(name for name, _ in layout.links)]):
         words += ["--perms", "0755", "--dir", path]
     for path in layout.binds:
         words += ["--ro-bind", path, path]
     for name in names:
         words += ["--ro-bind", f"{home}/root{name}", name]
+    for source, target, writable in layout.mounts:
+        words += ["--bind" if writable else "--ro-bind", source, target]
     for name, target in layout.links:
         words += ["--symlink", target, name]
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/"]

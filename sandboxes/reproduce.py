@@ -17,10 +17,11 @@ from nightshift.daemon.model import Case, Reproduction, TestStatus
 from nightshift.daemon.ports import EnvironmentBroke, Note, Sandboxes, Workbench
 from nightshift.sandboxes.bench import Bench
 from nightshift.sandboxes.commands import SUITE, is_test_file, lean, wants_plugins, with_file
-from nightshift.sandboxes.fitness import unfit
+from nightshift.sandboxes.fitness import Lacks, unfit
 from nightshift.sandboxes.harness import TestRun
 from nightshift.sandboxes.lab import Lab, spec_of
 from nightshift.sandboxes.matching import alike, related
+from nightshift.sandboxes.project import advice
 from nightshift.sandboxes.proof import COLLECTION, FLAKY
 from nightshift.sandboxes.synthesise import Syntheses, Synthesis, synthesise
 
@@ -58,7 +59,10 @@ class SandboxReproducer:
     def reproduce(self, case: Case, note: Note) -> Reproduction:
         """See the port. Raises EnvironmentBroke when the engine or the check's environment is at fault."""
         began = self._clock.monotonic()
-        made = self._reproduce(case, note)
+        try:
+            made = self._reproduce(case, note)
+        except Lacks as error:
+            raise EnvironmentBroke(f"{error}{advice(case, error.module)}") from error
         if made.kind != "none":
             self._sandboxes.prewarm(spec_of(case), _WARM)
         evidence = redact(made.evidence)[:_EVIDENCE]

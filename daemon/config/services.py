@@ -31,7 +31,8 @@ class ServiceSettings(BaseModel):
     """The test command, for example `python -m pytest -q`. Empty: an existing or synthesised test has to show the
     failure."""
     image: str = "host"
-    """What sandboxes are made of: `host` (this machine's interpreter, read-only, nothing pulled) or an image's name."""
+    """What sandboxes are made of: `host` (this machine's interpreter, read-only, nothing pulled), `project` (the same
+    with what the repository's own requirement files ask for, installed once per lock) or an image's name."""
     python: Path | None = None
     """The interpreter that has the service's dependencies, for the `host` image; empty: Nightshift's own."""
     logs: tuple[Path, ...] = ()

@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
+import zipfile
 from typing import Any
 
 HEADER = struct.Struct(">II")
@@ -86,12 +87,19 @@ def run(argv: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[byt
 
 
 def environment(folder: str, env: dict[str, str]) -> str:
-    """Make the virtual environment with a pip in it; returns its site-packages, '' when there is no pip anywhere."""
-    made = run([sys.executable, "-I", "-m", "venv", folder], env)
-    if made.returncode:
-        run([sys.executable, "-I", "-m", "venv", "--without-pip", folder], env)
+    """Make the virtual environment with a pip in it; returns its site-packages, '' when there is no pip anywhere.
+
+    What `ensurepip` would install is unpacked instead, which takes a tenth of the time.
+    """
+    run([sys.executable, "-I", "-m", "venv", "--without-pip", folder], env)
     site = glob.glob(folder + "/lib/python3*/site-packages")[0]
-    if made.returncode:
+    library = os.path.dirname(os.__file__)
+    bundled = glob.glob(library + "/ensurepip/_bundled/*.whl") or glob.glob("/usr/share/python-wheels/*.whl")
+    for wheel in bundled:
+        if os.path.basename(wheel).startswith(("pip-", "setuptools-")):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(site)
+    if not os.path.isdir(site + "/pip"):
         found = subprocess.run([sys.executable, "-I", "-c", _FIND_PIP], stdout=subprocess.PIPE, env=env)
         if found.returncode:
             return ""

@@ -4,6 +4,6 @@
 `distribution` makes the tree itself look installed, `mirror` and `tunnel` are the only way out of a build.
 """
 
-from nightshift.sandboxes.project.resolve import PROJECT, files_for, image_for
+from nightshift.sandboxes.project.resolve import PROJECT, advice, files_for, image_for
 
-__all__ = ["PROJECT", "files_for", "image_for"]
+__all__ = ["PROJECT", "advice", "files_for", "image_for"]

@@ -23,8 +23,7 @@ from nightshift.sandboxes import profile
 from nightshift.sandboxes.exec_stream import Duplex
 from nightshift.sandboxes.owner import is_gone, this_owner
 from nightshift.sandboxes.project.index import Settings
-from nightshift.sandboxes.project.order import HOME, Base, Build, with_project
-from nightshift.sandboxes.project.plan import key_of
+from nightshift.sandboxes.project.order import HOME, Base, Build, image_key, with_project
 from nightshift.sandboxes.project.tunnel import Tunnel
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class DockerProjects:
                env: Mapping[str, str]) -> str:  # fmt: skip
         """The image's name, made now if the engine lacks it. `image`, `binds` and `env` are the base's. Raises
         EnvironmentBroke and what the engine raises."""
-        key = key_of(spec.recipe, base.identity)
+        key = image_key(spec.recipe, base)
         tag = f"{REPOSITORY}:{key}"
         with self._lock:
             mine = self._locks.setdefault(key, threading.Lock())

@@ -18,7 +18,7 @@ from nightshift.sandboxes.inside import source
 from nightshift.sandboxes.project.distribution import SCRIPTS, SITE
 from nightshift.sandboxes.project.index import Settings, sources
 from nightshift.sandboxes.project.mirror import Mirror
-from nightshift.sandboxes.project.plan import Plan, plan_of
+from nightshift.sandboxes.project.plan import Plan, key_of, plan_of
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,18 @@ def _interpreter(executable: str) -> tuple[str, str]:
     return str(base), f"{base} {version} {tag} {sys.platform}"
 
 
+def image_key(recipe: str, base: Base) -> str:
+    """The name of a recipe's image on a base. Raises EnvironmentBroke when the recipe is none."""
+    return key_of(_plan(recipe).text(), base.identity)
+
+
+def _plan(recipe: str) -> Plan:
+    try:
+        return plan_of(recipe)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EnvironmentBroke(f"a project image needs a recipe, this is none: {error}") from error
+
+
 def with_project(env: Mapping[str, str]) -> dict[str, str]:
     """A sandbox's environment with the project's programs first."""
     return {**env, "PATH": f"{HOME}/bin:{SCRIPTS}:{env.get('PATH', '/usr/local/bin:/usr/bin:/bin')}"}
@@ -69,10 +81,7 @@ class Build:
     @classmethod
     def of(cls, recipe: str, settings: Settings) -> Build:
         """A build of a recipe. Raises EnvironmentBroke when the recipe or the index makes no sense."""
-        try:
-            plan = plan_of(recipe)
-        except (ValueError, KeyError, TypeError) as error:
-            raise EnvironmentBroke(f"a project image needs a recipe, this is none: {error}") from error
+        plan = _plan(recipe)
         mirror = Mirror(sources=sources(settings), hashes=plan.hashes, sdists=settings.sdists,
                         limit_bytes=settings.disk_mb << 20)  # fmt: skip
         return cls(plan=plan, mirror=mirror, sdists=settings.sdists)

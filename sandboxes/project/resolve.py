@@ -10,7 +10,7 @@ from nightshift.daemon.model import Case
 from nightshift.daemon.ports import SandboxSpec
 from nightshift.sandboxes.project import distribution, locks, requirements
 from nightshift.sandboxes.project.declared import declared
-from nightshift.sandboxes.project.plan import Plan, name_of, unique
+from nightshift.sandboxes.project.plan import Plan, name_of, normal, unique
 from nightshift.sandboxes.project.tree import Tree
 
 PROJECT = "project"
@@ -29,6 +29,30 @@ def image_for(case: Case, treeish: str = "") -> SandboxSpec:
 def files_for(case: Case, treeish: str = "") -> Mapping[str, str]:
     """Files that have to lie in the tree so that it looks installed in a project image; none with other images."""
     return _known(case.repo, treeish or case.base)[1] if case.image == PROJECT else {}
+
+
+def advice(case: Case, module: str) -> str:
+    """What to do about a module that is not there, '' when the repository's files ask for nothing."""
+    if case.image == PROJECT:
+        return "; its own requirement files do not ask for it, or not under a name that tests are known to need"
+    asked = plan(Tree(case.repo, case.base))
+    lines = [*asked.required, *asked.wanted]
+    if not lines:
+        return ""
+    named = next((line for line in lines if _alike(name_of(line), module)), "")
+    what = f"ask for {named!r}" if named else f"ask for {len(lines)} packages"
+    return (
+        f"; the repository's own files {what}: use the image `project` (`nightshift heal --image project`, or "
+        "`image: project` in the service), which installs them"
+    )
+
+
+def _alike(distribution: str, module: str) -> bool:
+    """Whether a distribution's name looks like a module's (``PyYAML`` and ``yaml``, ``python-dateutil``)."""
+    wanted = normal(module)
+    return bool(wanted) and (
+        wanted == distribution or distribution.removeprefix("python-").removeprefix("py") == wanted
+    )
 
 
 def _known(repo: str, treeish: str) -> tuple[str, Mapping[str, str]]:

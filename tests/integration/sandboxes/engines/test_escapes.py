@@ -406,5 +406,5 @@ os.chdir('/sandbox'); os.mkdir('locked'); open('locked/x', 'w').close(); os.chmo
 """
     box.run(["python", "-I", "-S", "-c", code], timeout_s=30)
     box.close()
-    home = getattr(box, "_home", None)
+    home = getattr(box, "home", None)
     assert home is None or not home.exists()
