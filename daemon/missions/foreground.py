@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nightshift.daemon.kit.git import BareRepo, GitError
-from nightshift.daemon.missions import mending, tournament
+from nightshift.daemon.missions import mending, proposals, tournament
 from nightshift.daemon.missions.budget import Tournament
 from nightshift.daemon.missions.contest import Contest
 from nightshift.daemon.missions.decision import decide
@@ -151,7 +151,9 @@ class Healer:
         self, reproducer: Reproducer, tester: Tester, fixers: Sequence[Fixer], note: Note,
         critic: Critic | None = None, limits: Tournament = _LIMITS,
     ) -> None:  # fmt: skip
-        self._reproducer, self._tester, self._fixers, self._note = reproducer, tester, fixers, note
+        self._advice: list[str] = []
+        self._reproducer, self._tester, self._fixers = reproducer, tester, fixers
+        self._note = proposals.heard(note, self._advice)
         self._critic, self._limits = critic, limits
         self._tried: list[int] = []
 
@@ -164,6 +166,8 @@ class Healer:
                 result = self._mission(request, signals, repo, base, watch)
             except EnvironmentBroke as error:
                 result = HealResult(outcome="unjudged", reason=str(error))
+        if result.outcome in ("no_patch", "abstained"):
+            result = replace(result, reason=proposals.with_advice(result.reason, self._advice))
         durations = {**watch.durations, "total": time.monotonic() - start}
         return replace(result, durations_s=durations, candidates=sum(self._tried))
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from nightshift.daemon.kit.git import GitError
 from nightshift.daemon.kit.ids import stable_id
+from nightshift.daemon.missions import proposals
 from nightshift.daemon.missions.durable import STEP, Json
 from nightshift.daemon.missions.parts import Parts
 from nightshift.daemon.missions.studio import Studio
@@ -97,8 +98,16 @@ class Record:
         self.journal(mission, self.mission_of(mission).stage, actor, reason, data or {})
 
     def note(self, mission: str, actor: str) -> Note:
-        """Progress lines of a part, kept in the log only: the journal is for decisions."""
-        return lambda text: log.info("%s %s: %s", mission, actor, text)
+        """Progress lines of a part, kept in the log only: the journal is for decisions, and for advice to people."""
+
+        def note(text: str) -> None:
+            log.info("%s %s: %s", mission, actor, text)
+            if told := proposals.advice(text):
+                key = stable_id("proposal", mission, told)
+                with suppress(*STORE_ERRORS):
+                    self.journal(mission, self.mission_of(mission).stage, actor, text, {"proposal": told}, key=key)
+
+        return note
 
     def journal(self, mission: str, stage: Stage, actor: str, reason: str, data: Json, *, key: str = "") -> bool:
         """Append one event; False when its key is there. Without one, the same words of the same step appear once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nightshift.daemon.kit.ids import stable_id
-from nightshift.daemon.missions import wording
+from nightshift.daemon.missions import proposals, wording
 from nightshift.daemon.missions.durable import Json
 from nightshift.daemon.missions.record import breakable
 from nightshift.daemon.missions.steps_mending import MendingSteps
@@ -23,6 +23,8 @@ class Steps(MendingSteps, TournamentSteps, ShippingSteps, OperatingSteps):
         """The end: mission, incident, journal, track record and one notice, in one transaction."""
         self.studio.stop(mission)
         end = Stage(stage)
+        if end is Stage.ESCALATED:
+            reason = proposals.with_advice(reason, proposals.written(self.events_of(mission)))
         state = {Stage.HEALED: IncidentState.HEALED, Stage.DISMISSED: IncidentState.DISMISSED}.get(
             end, IncidentState.ESCALATED
         )

@@ -18,6 +18,9 @@ from nightshift.daemon.model import Patch, Service
 Answer = tuple[str, str]
 """(observe | propose | merge, why)."""
 _REVERTS = ("revert", "partial-revert")
+NEVER_ALONE = ("configuration",)
+"""Kinds of change that no configuration and no track record lets be merged without a person."""
+_PROPOSERS = ("environment",)
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 
 
@@ -106,6 +109,15 @@ def _fixer(case: Case, settings: Settings) -> Answer:
         return "propose", "there is no patch yet"
     may = case.patch.fixer in settings.auto_merge_fixers
     return _only(may), f"fixer {case.patch.fixer} {'may' if may else 'may not'} merge by itself"
+
+
+def _kind(case: Case, _: Settings) -> Answer:
+    """Configuration and data are people's: what a sandbox proves of them says nothing of production."""
+    if case.patch is None:
+        return "propose", "there is no patch yet"
+    if case.patch.kind in NEVER_ALONE or case.patch.fixer in _PROPOSERS:
+        return "propose", f"changes of the kind {case.patch.kind or case.patch.fixer} are merged by people only"
+    return "merge", f"the kind {case.patch.kind or '-'} may be merged alone"
 
 
 def _oracle(case: Case, settings: Settings) -> Answer:
@@ -246,6 +258,7 @@ _RULES: dict[str, Callable[[Case, Settings], Answer]] = {
     "autonomy": _autonomy,
     "track record": _track_record,
     "fixer": _fixer,
+    "kind": _kind,
     "oracle": _oracle,
     "breaker": _breaker,
     "open missions": _open_missions,
