@@ -26,7 +26,9 @@ from nightshift.daemon.reports.schedule import trigger
 from nightshift.daemon.reports.slack import Settings as Slack
 from nightshift.daemon.reports.webhook import Settings as Webhook
 from nightshift.fixers.all_fixers import FIXERS
+from nightshift.fixers.dependencies.fixer import Settings as Dependencies
 from nightshift.fixers.donors.fixer import Settings as Donors
+from nightshift.fixers.environment.fixer import Settings as Environment
 from nightshift.fixers.model.fixer import Settings as Model
 from nightshift.fixers.revert import Settings as Revert
 from nightshift.fixers.templates.fixer import Settings as Templates
@@ -64,12 +66,14 @@ class HttpSettings(_Section):
 class FixersSettings(_Section):
     """The creators of patches."""
 
-    order: tuple[str, ...] = ("revert", "templates")
+    order: tuple[str, ...] = ("revert", "dependencies", "templates", "environment")
     """Which fixers draft, in this order."""
     revert: Revert = Revert()
+    dependencies: Dependencies = Dependencies()
     templates: Templates = Templates()
     donors: Donors = Donors()
     """The fixer `donors`; it also has to stand in `order`."""
+    environment: Environment = Environment()
     model: Model | None = None
     """The fixer `model`; it also has to stand in `order`."""
 

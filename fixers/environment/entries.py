@@ -44,6 +44,11 @@ def tables_of(path: str, text: str) -> Tables:
         return {}
 
 
+def is_settings(path: str) -> bool:
+    """Whether a file is of a kind that is read here."""
+    return PurePosixPath(path).suffix.lower() in _READERS
+
+
 def inserted(text: str, into: Table, key: str, entry: str, indent: str, after: Mapping[str, str]) -> str:
     """The text with an entry of another file (`indent` there, `after` its table's entries) put into a table: behind
     the entry it follows there, else at the end."""

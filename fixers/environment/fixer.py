@@ -5,6 +5,7 @@ be changed, it only says what to do.
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from nightshift.daemon.ports import PROPOSAL, Budget, Note, Workbench
 from nightshift.fixers.environment import complaints as told
 from nightshift.fixers.environment.complaints import Complaint, complaints, within
 from nightshift.fixers.environment.defaults import Default, defaults, is_secret
-from nightshift.fixers.environment.entries import Tables, inserted, tables_of
+from nightshift.fixers.environment.entries import Tables, inserted, is_settings, tables_of
 from nightshift.fixers.environment.paths import near_misses, rewritten
 from nightshift.fixers.environment.variables import subscripts, with_default
 from nightshift.fixers.merging import with_entries
@@ -30,6 +31,7 @@ from nightshift.fixers.undo import changed_paths, is_test
 KIND = "configuration"
 _TEXT_BYTES, _MOST_FILES = 256 << 10, 3000
 _SHEBANG = b"#!"
+_MOST_TABLES = 20
 
 
 class Settings(BaseModel):
@@ -149,13 +151,13 @@ class _Place:
 
     def _keys(self, key: str) -> Iterator[_Idea]:
         """A file of the same kind has the key where this one has not."""
-        tables = {path: tables_of(path, text) for path, text in self._texts.items() if not is_test(path)}
-        tables = {path: found for path, found in tables.items() if found}
-        for path, mine in tables.items():
-            for other, theirs in tables.items():
-                if other != path and _siblings(path, other):
-                    yield from self._entry(path, mine, other, theirs, key)
-        yield from self._from_code(tables, key)
+        settings = [path for path in self._texts if is_settings(path) and not is_test(path)]
+        having = [path for path in settings if key in self._texts[path]]
+        read = functools.cache(lambda path: tables_of(path, self._texts[path]))
+        for other in having[:_MOST_TABLES]:
+            for path in [path for path in settings if path != other and _siblings(path, other)][:_MOST_TABLES]:
+                yield from self._entry(path, read(path), other, read(other), key)
+        yield from self._from_code({path: read(path) for path in settings[:_MOST_TABLES]}, key)
 
     def _entry(self, path: str, mine: Tables, other: str, theirs: Tables, key: str) -> Iterator[_Idea]:
         for where, table in theirs.items():

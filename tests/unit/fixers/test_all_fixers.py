@@ -20,5 +20,5 @@ def test_every_fixer_of_the_table_has_its_own_name() -> None:
 
 def test_settings_reach_their_fixer_and_unknown_names_are_told() -> None:
     assert create(["templates"], {"templates": Settings(cores=1)})
-    with pytest.raises(KeyError, match="there are revert, templates, donors, model"):
+    with pytest.raises(KeyError, match="there are revert, dependencies, templates"):
         create(["magic"])
