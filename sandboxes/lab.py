@@ -32,7 +32,7 @@ class Lab:
 
     def __init__(self, sandboxes: Sandboxes, *, timeout_s: float, name: str, workers: int = 2) -> None:
         self.sandboxes, self.timeout_s = sandboxes, timeout_s
-        self._trees = Trees(limit_mb=SandboxSpec().work_mb)
+        self.trees = Trees(limit_mb=SandboxSpec().work_mb)
         self._name, self._slots = name, threading.BoundedSemaphore(workers)
         self._boxes: set[Sandbox] = set()
         weakref.finalize(self, _close_all, self._boxes)
@@ -41,7 +41,7 @@ class Lab:
     def open(self, case: Case, treeish: str, files: Mapping[str, str]) -> Sandbox:
         """A fresh sandbox, of the image that fits the tree, with the tree and `files` in WORKDIR. Raises
         EnvironmentBroke."""
-        tar = self._trees.tar(case.repo, treeish, {**files_for(case, treeish), **files})
+        tar = self.trees.tar(case.repo, treeish, {**files_for(case, treeish), **files})
         box = self.sandboxes.open(spec_of(case, treeish))
         try:
             box.put(tar)

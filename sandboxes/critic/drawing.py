@@ -7,6 +7,7 @@ itself: see docs/decisions/critic.md.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import random
 from collections.abc import Iterator, Sequence
@@ -128,10 +129,8 @@ def _tidy(seen: Sequences, items: list[Any]) -> Any:
     if seen.distinct or seen.tag in ("set", "frozenset"):
         items = list({repr(item): item for item in items}.values())
     if seen.sorted:
-        try:
+        with contextlib.suppress(TypeError):
             items = sorted(items)
-        except TypeError:
-            pass
     return [seen.tag, items]
 
 
@@ -213,7 +212,9 @@ def _mutated_dict(body: list[Any], seen: Dicts, source: random.Random) -> Any:
     if source.random() < 0.25 and key not in seen.always:
         del pairs[at]
     else:
-        pairs[at][1] = mutated(pairs[at][1], fields.get(key, seen.value) if isinstance(key, str) else seen.value, source)
+        pairs[at][1] = mutated(
+            pairs[at][1], fields.get(key, seen.value) if isinstance(key, str) else seen.value, source
+        )
     return ["dict", pairs]
 
 

@@ -1,14 +1,14 @@
-"""Gathers what there is to know of a field of patches: inputs, what each version answers, what is written down as right.
-"""
+"""Gathers what there is to know of a field of patches: inputs, what versions answer, what is written down as right."""
 
 from __future__ import annotations
 
 import random
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as attribute
 
-from nightshift.daemon.kit.checks import parse_pytest
+from nightshift.daemon.kit.checks import PytestCall, parse_pytest
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.model import Case, Patch
 from nightshift.daemon.ports import Sandboxes
@@ -37,7 +37,7 @@ DRAWN_INPUTS, RECORDED_INPUTS = 140, 60
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """Patches and what they change. `changed` are functions of base; `modules` maps paths of the tree to import names."""
+    """Patches and what they change. `changed` are functions of base, `near` their callers, `tree` its paths."""
 
     case: Case
     versions: tuple[Version, ...]
@@ -54,10 +54,10 @@ class Examination:
     field: Field
     inputs: tuple[Input, ...] = ()
     documents: tuple[Document, ...] = ()
-    base: Answers = field(default_factory=Answers)
-    again: Answers = field(default_factory=Answers)
+    base: Answers = attribute(default_factory=Answers)
+    again: Answers = attribute(default_factory=Answers)
     answers: tuple[Answers, ...] = ()
-    modules: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, str] = attribute(default_factory=dict)
     paths: tuple[str, ...] = ()
 
 
@@ -74,7 +74,9 @@ def field_of(case: Case, patches: Sequence[Patch]) -> Field:
         before = parsed(repo.read(case.base, path))
         if before is None:
             continue
-        mine = {f.name: f for v in versions if path in v.overlay for f in changed(path, before, parsed(v.overlay[path]))}
+        mine = {
+            f.name: f for v in versions if path in v.overlay for f in changed(path, before, parsed(v.overlay[path]))
+        }
         around = callers(functions_of(path, before), list(mine.values()))
         said += documents(path, before, mine.keys(), names(around))
         found += mine.values()
@@ -84,28 +86,48 @@ def field_of(case: Case, patches: Sequence[Patch]) -> Field:
 
 def examine(field_: Field, sandboxes: Sandboxes, trees: Trees, timeout_s: float) -> Examination:
     """Record, draw, and have every version answer. Raises EnvironmentBroke, NoAnswer."""
-    case = field_.case
-    made = case.reproduction
+    return _examine(field_, sandboxes, trees, timeout_s, watched=True)
+
+
+def examine_written(field_: Field, sandboxes: Sandboxes, trees: Trees, timeout_s: float) -> Examination:
+    """Only what is written down: production's inputs and docstring examples. Raises EnvironmentBroke, NoAnswer."""
+    return _examine(field_, sandboxes, trees, timeout_s, watched=False)
+
+
+def _examine(field_: Field, sandboxes: Sandboxes, trees: Trees, timeout_s: float, *, watched: bool) -> Examination:
+    made = field_.case.reproduction
     call = parse_pytest(made.command) if made else None
-    tree = trees.tar(case.repo, case.base, {**files_for(case, case.base), **(made.files if made else {})})
-    with sandboxes.open(spec_of(case)) as box:
+    recording = Recording()
+    modules = _modules(field_, recording)
+    if not watched and not (production_inputs(field_.case, modules) or field_.documents):
+        return Examination(field=field_, answers=tuple(Answers() for _ in field_.versions))
+    with sandboxes.open(spec_of(field_.case)) as box:
         session = Session(
-            box=box, tree=tree, interpreter=call.interpreter if call else ("python",),
+            box=box, tree=_tar(field_.case, trees), interpreter=call.interpreter if call else ("python",),
             env=dict(call.env) if call else {}, timeout_s=timeout_s,
         )  # fmt: skip
-        recording = Recording()
-        if call:
-            lines = {(f.path, f.line) for f in field_.changed}
-            tests = {path for path in {*field_.tree, *(made.files if made else ())} if _is_test(path)}
-            recording = session.record(call, lines, tests)
-        modules = _modules(field_, recording)
-        inputs = [*production_inputs(case, modules), *_inputs(field_, recording)]
+        if call and watched:
+            recording = _recording(field_, session, call)
+            modules = _modules(field_, recording)
+        inputs = [*production_inputs(field_.case, modules), *_inputs(field_, recording)]
         said = [each for each in field_.documents if each.path in modules]
         paths = recording.paths if recording.calls else _roots(field_)
         question = Question(inputs=inputs, documents=[(modules[d.path], d.text) for d in said], paths=paths)
         base, again, *rest = session.answers([v.overlay for v in field_.versions], question)
     return Examination(field=field_, inputs=tuple(inputs), documents=tuple(said), base=base, again=again,
                        answers=tuple(rest), modules=modules, paths=tuple(paths))  # fmt: skip
+
+
+def _tar(case: Case, trees: Trees) -> bytes:
+    made = case.reproduction
+    return trees.tar(case.repo, case.base, {**files_for(case, case.base), **(made.files if made else {})})
+
+
+def _recording(field_: Field, session: Session, call: PytestCall) -> Recording:
+    made = field_.case.reproduction
+    lines = {(f.path, f.line) for f in field_.changed}
+    tests = {path for path in {*field_.tree, *(made.files if made else ())} if _is_test(path)}
+    return session.record(call, lines, tests)
 
 
 def _is_test(path: str) -> bool:
@@ -156,9 +178,7 @@ def _inputs(field_: Field, recording: Recording) -> list[Input]:
     recorded = [each for some in by.values() for each in some][:RECORDED_INPUTS]
     share = DRAWN_INPUTS // len(by)
     return recorded + [
-        made
-        for (path, line), some in by.items()
-        for made in drawn(some, share, random.Random(f"{seed} {path} {line}"))  # noqa: S311 - not for secrets
+        made for (path, line), some in by.items() for made in drawn(some, share, random.Random(f"{seed} {path} {line}"))
     ]
 
 

@@ -99,6 +99,8 @@ def call_input(row: Mapping[str, Any], name: str) -> Input | None:
         return None
     test = str(row.get("test", ""))[:500]
     return Input(
-        module=str(row.get("module", "")), name=name, arguments=tuple((str(n), args[n]) for n in names),
-        shape=(int(shape[0]), int(shape[1]), bool(shape[2]), bool(shape[3])), source=TEST, tests=(test,) if test else (),
+        module=str(row.get("module", "")), name=name,
+        arguments=tuple((str(n), args[n]) for n in names),
+        shape=(int(shape[0]), int(shape[1]), bool(shape[2]), bool(shape[3])), source=TEST,
+        tests=(test,) if test else (),
     )  # fmt: skip

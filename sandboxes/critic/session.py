@@ -30,8 +30,8 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """What the tests call on base: `calls` as told from inside, `reached` the (path, line) of what tests call themselves
-    on the way to a changed function, `paths` what they put on the import path, relative to the tree."""
+    """What the tests call on base: `calls` as told from inside, `reached` the (path, line) of what tests call
+    themselves on the way to a changed function, `paths` what they put on the import path, relative to the tree."""
 
     calls: tuple[Mapping[str, Any], ...] = ()
     reached: frozenset[tuple[str, int]] = frozenset()
@@ -125,7 +125,10 @@ class Session:
         if not found:
             tail = (done.stdout + done.stderr)[-300:].decode("utf-8", "replace").strip()
             raise NoAnswer(f"the comparison ended without an answer ({done.ended}, {done.code}): {tail}")
-        told = json.loads(zlib.decompressobj().decompress(base64.b64decode(packed.strip()), _UNPACKED))
+        try:
+            told = json.loads(zlib.decompressobj().decompress(base64.b64decode(packed.strip()), _UNPACKED))
+        except (ValueError, zlib.error) as error:
+            raise NoAnswer(f"the comparison's answer can't be read: {error}") from error
         return [[_parsed(line) for line in lines[:_ROWS]] for lines in told]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 SAMPLES = 40
@@ -110,7 +111,7 @@ def _sequences(tag: str, values: Sequence[Any]) -> Sequences:
 
 def _ascending(body: Sequence[Any]) -> bool:
     try:
-        return all(a <= b for a, b in zip(body, body[1:], strict=False))
+        return all(a <= b for a, b in pairwise(body))
     except TypeError:
         return False
 

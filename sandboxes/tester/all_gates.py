@@ -1,4 +1,4 @@
-"""The gates a patch passes, in order, cheapest first. Explicit: a new gate (the critic) is one line before the last."""
+"""The gates a patch passes, in order, cheapest first. Explicit: a new gate is one line before the last."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from nightshift.sandboxes.tester import (
     gate_compiles,
     gate_confirmation,
     gate_constructs,
+    gate_critic,
     gate_minimal,
     gate_policy,
     gate_reproduction,
@@ -32,5 +33,6 @@ ALL_GATES: tuple[Gate, ...] = (
     Gate(name="reproduction", judge=gate_reproduction.judge),
     Gate(name="suite", judge=gate_suite.judge),
     Gate(name="minimal", judge=gate_minimal.judge),
+    Gate(name="critic", judge=gate_critic.judge),
     Gate(name="confirmation", judge=gate_confirmation.judge),
 )

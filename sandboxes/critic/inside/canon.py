@@ -56,7 +56,11 @@ def canon(value: Any, purse: Purse, depth: int, above: tuple[int, ...]) -> str:
         return canon(item, purse, depth - 1, (*above, id(value)))
 
     if isinstance(value, (list, tuple)):
-        return _opened(kind, "[" if isinstance(value, list) else "(", ", ".join(map(inner, islice(kind_iter(value), purse.left + 1))))
+        return _opened(
+            kind,
+            "[" if isinstance(value, list) else "(",
+            ", ".join(map(inner, islice(kind_iter(value), purse.left + 1))),
+        )
     if isinstance(value, (set, frozenset)):
         items = islice(set.__iter__(value) if isinstance(value, set) else frozenset.__iter__(value), purse.left + 1)
         return _opened(kind, "{", ", ".join(sorted(map(inner, items))))
@@ -96,7 +100,7 @@ def _opened(kind: type, sign: str, inside: str) -> str:
 def _other(value: Any, kind: type, inner: Any) -> str:
     if isinstance(value, BaseException):
         return f"<{kind.__name__}>"
-    if isinstance(value, type) or callable(value) and hasattr(value, "__qualname__"):
+    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
         return f"<{name_of(value)}>"
     if kind.__module__ in ("decimal", "fractions", "datetime", "uuid", "pathlib", "re", "ipaddress", "collections"):
         return f"{kind.__name__}({_plain_parts(value, kind, inner)})"
@@ -112,7 +116,8 @@ def _plain_parts(value: Any, kind: type, inner: Any) -> str:
 
 
 def _base_of(value: Any) -> Any:
-    for base in (int, float, str, bytes):
-        if isinstance(value, base):
-            return base.__format__(value, "") if base is not bytes else bytes.hex(value)
-    return None
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    return str.__str__(value) if isinstance(value, str) else bytes.hex(value)

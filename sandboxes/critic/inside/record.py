@@ -26,7 +26,9 @@ class Recorder:
         self.root = os.getcwd() + os.sep
         self.changed = {(self.root + path, line) for path, line in orders["changed"]}
         self.tests = {self.root + path for path in orders["tests"]}
-        self.send, self.counts, self.seen = send, {}, set()
+        self.send = send
+        self.counts: dict[Any, float] = {}
+        self.seen: set[Any] = set()
         self.known: dict[Any, Any] = {}
         self.entry: list[Any] = []
         self.begun: set[Any] = set()
@@ -52,7 +54,8 @@ class Recorder:
         known = self.known.get(code, 0)
         if known == 0:
             path = code.co_filename
-            ours = path.startswith(self.root) and path not in self.tests and not os.path.basename(path).startswith("conftest")
+            ours = path.startswith(self.root) and path not in self.tests
+            ours = ours and not os.path.basename(path).startswith("conftest")
             plain = ours and not code.co_name.startswith("<")
             known = (path, code.co_firstlineno, (path, code.co_firstlineno) in self.changed) if plain else None
             self.known[code] = known
@@ -77,15 +80,17 @@ class Recorder:
         count = self.counts.get(code, 0)
         if count >= EACH:
             return
-        spec = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)]
+        star, double = bool(code.co_flags & 4), bool(code.co_flags & 8)
+        spec = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + star + double]
         sys.setprofile(None)
         try:
             values = {name: encode(frame.f_locals[name]) for name in spec if name in frame.f_locals}
             if len(values) == len(spec):
                 row = {
                     "k": "call", "path": place[0][len(self.root) :], "line": place[1], "name": code.co_name,
-                    "module": str(frame.f_globals.get("__name__", "")), "args": values, "order": list(spec), "changed": place[2],
-                    "shape": [code.co_argcount, code.co_kwonlyargcount, bool(code.co_flags & 4), bool(code.co_flags & 8)],
+                    "module": str(frame.f_globals.get("__name__", "")), "args": values, "order": list(spec),
+                    "changed": place[2],
+                    "shape": [code.co_argcount, code.co_kwonlyargcount, star, double],
                     "test": os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0], "entry": why == "entry",
                 }  # fmt: skip
                 text = json.dumps(row, sort_keys=True)
@@ -124,4 +129,5 @@ def main() -> None:
     send({"k": "paths", "paths": [os.path.relpath(path, root) for path in paths], "code": code})
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -125,7 +125,8 @@ def hide() -> None:
 
 def carried_out(job: dict[str, Any], deadline: float) -> list[str]:
     """The lines of one version; after a call that did not come back the next process goes on behind it."""
-    session, found, size = dict(job["session"]), [], 0
+    session, size = dict(job["session"]), 0
+    found: list[str] = []
     for _ in range(job["restarts"] + 1):
         child, done = Child(job, session), False
         try:

@@ -68,7 +68,10 @@ def _encode_special(value: Any, kind: type, each: Any) -> Any:
     name = name_of(kind)
     if name == "collections.deque" or name == "collections.Counter" or name == "collections.OrderedDict":
         items = value.items() if isinstance(value, dict) else value
-        return ["made", [name, [["list", [["tuple", each(i)] if isinstance(value, dict) else each([i])[0] for i in items]]]]]
+        return [
+            "made",
+            [name, [["list", [["tuple", each(i)] if isinstance(value, dict) else each([i])[0] for i in items]]]],
+        ]
     if name == "collections.defaultdict":
         return ["default", [each([value.default_factory])[0], [each(pair) for pair in value.items()]]]
     if name in _MADE:
@@ -111,11 +114,12 @@ def name_of(thing: Any) -> str:
 def _reachable(thing: Any) -> list[str]:
     where = [str(getattr(thing, "__module__", "") or ""), str(getattr(thing, "__qualname__", ""))]
     try:
-        if named(where) is thing:
-            return where
+        found = named(where)
     except Exception:  # noqa: BLE001 - whatever looking a foreign name up raises, it can't be reached by name
-        pass
-    raise Untellable(name_of(thing))
+        found = None
+    if found is not thing:
+        raise Untellable(name_of(thing))
+    return where
 
 
 def named(where: list[str]) -> Any:
@@ -153,7 +157,7 @@ def decode(data: Any) -> Any:
     return value
 
 
-_PLAIN = {
+_PLAIN: dict[str, Any] = {
     "int": lambda body: int(body, 16),
     "float": float,
     "complex": lambda body: complex(float(body[0]), float(body[1])),

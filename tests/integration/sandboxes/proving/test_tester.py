@@ -78,7 +78,7 @@ def test_the_right_patch_is_accepted_gate_by_gate(tester, red, history) -> None:
     case = red()
     verdict = tester.judge(case, patch(history, {"shop/cart.py": FIXED}), quiet)
     assert verdict.judgement is Judgement.ACCEPTED, verdict
-    names = ["policy", "compiles", "constructs", "reproduction", "suite", "minimal", "confirmation"]
+    names = ["policy", "compiles", "constructs", "reproduction", "suite", "minimal", "critic", "confirmation"]
     assert [gate.gate for gate in verdict.gates] == names
 
 

@@ -1,0 +1,67 @@
+"""Patches that answered every input alike form a cluster; inputs that tell clusters apart are shown to people."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from nightshift.sandboxes.critic.examine import Examination
+from nightshift.sandboxes.critic.inputs import DRAWN
+
+WITNESSES = 3
+
+
+def usable(found: Examination) -> list[int]:
+    """Inputs that base could be asked and answered the same way twice, in either order and under another hash seed."""
+    base, again = found.base.calls, found.again.calls
+    numbers = (n for n in range(len(found.inputs)) if n in base and base[n].what != "unbuilt")
+    return [n for n in numbers if again.get(n) == base[n]]
+
+
+def clusters(found: Examination) -> tuple[int, ...]:
+    """The cluster of each version, numbered from 1 in the order of the versions; 0 where nothing can be compared."""
+    asked = usable(found)
+    heard = [answers for answers in found.answers if answers.calls]
+    asked = [n for n in asked if all(n in answers.calls for answers in heard)]
+    known: dict[tuple[object, ...], int] = {}
+    numbers = []
+    for answers in found.answers:
+        if not asked or not answers.calls:
+            numbers.append(0)
+            continue
+        given = tuple(answers.calls[n] for n in asked)
+        numbers.append(known.setdefault(given, len(known) + 1))
+    return tuple(numbers)
+
+
+def apart(found: Examination, one: int, other: int) -> list[int]:
+    """Inputs on which two versions answer differently, the recorded ones first, then the shortest."""
+    first, second = found.answers[one].calls, found.answers[other].calls
+    split = [n for n in usable(found) if n in first and n in second and first[n] != second[n]]
+    return sorted(split, key=lambda n: (found.inputs[n].source == DRAWN, len(found.inputs[n].shown()), n))
+
+
+def witnesses(found: Examination, numbers: Sequence[int], left: Collection[int]) -> tuple[str, ...]:
+    """Lines for people: inputs that tell the clusters of the versions in `left` apart, with what each answers."""
+    ahead: dict[int, int] = {}
+    for version in sorted(left):
+        if numbers[version]:
+            ahead.setdefault(numbers[version], version)
+    if len(ahead) < 2:
+        return ()
+    first, *others = ahead.values()
+    lines: dict[int, str] = {}
+    for other in others:
+        split = [n for n in apart(found, first, other) if n not in lines]
+        if split and len(lines) < WITNESSES:
+            lines[split[0]] = _line(found, split[0], ahead)
+    return tuple(lines.values())
+
+
+def _line(found: Examination, number: int, ahead: dict[int, int]) -> str:
+    by: dict[str, list[str]] = {}
+    for cluster, version in ahead.items():
+        answer = found.answers[version].calls.get(number)
+        if answer is not None:
+            by.setdefault(answer.shown(), []).append(f"{cluster}")
+    said = "; ".join(f"{text} (cluster {', '.join(who)})" for text, who in list(by.items())[:5])
+    return f"on {found.inputs[number].shown()}: {said}"
