@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from nightshift.daemon.missions.script_frames import Read, original, told
 from nightshift.daemon.model import Diagnosis, Frame, Signal, Suspect
 
 _FOREIGN = ("site-packages/", "dist-packages/", "<frozen ", "<string>", "lib/python3", "node_modules/")
 
 
-def diagnose(signal: Signal, tree: Sequence[str]) -> Diagnosis:
-    """A diagnosis whose frames are relative to the repository; frames that point elsewhere are dropped."""
-    frames = tuple(f for f in (_in_tree(frame, tree) for frame in signal.frames) if f)
+def diagnose(signal: Signal, tree: Sequence[str], read: Read = lambda _: None) -> Diagnosis:
+    """A diagnosis whose frames are relative to the repository; frames that point elsewhere are dropped.
+
+    `read` gives a file of the tree: with it, frames of built JavaScript are led back to their sources.
+    """
+    frames = tuple(f for f in (_in_tree(frame, tree, read) for frame in told(signal)) if f)
     suspects = tuple(
         Suspect(path=f.path, line=f.line, function=f.function, weight=1 / (1 + depth), why="frame of the traceback")
         for depth, f in enumerate(reversed(frames))
@@ -28,12 +32,13 @@ def diagnose(signal: Signal, tree: Sequence[str]) -> Diagnosis:
     )
 
 
-def _in_tree(frame: Frame, tree: Sequence[str]) -> Frame | None:
+def _in_tree(frame: Frame, tree: Sequence[str], read: Read) -> Frame | None:
     path = frame.path.replace("\\", "/")
-    if any(mark in path for mark in _FOREIGN):
+    if path.startswith("node:") or any(mark in path for mark in _FOREIGN):
         return None
     match = locate(path, tree)
-    return replace(frame, path=match) if match else None
+    found = replace(frame, path=match or path)
+    return original(found, tree, read) or (found if match else None)
 
 
 def locate(path: str, tree: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.missions.gather import diagnose
@@ -16,7 +17,8 @@ def open_case(name: str, service: Service, repo: str, base: str, signal: Signal 
     """The case of one mission at one base commit."""
     tree = [e.path for e in BareRepo(repo).entries(base)]
     case = Case(id=name, repo=repo, base=base, check=service.check, image=service.image, python=service.python)
-    return replace(case, diagnosis=diagnose(signal, tree)) if signal else case
+    read = partial(BareRepo(repo).read, base)
+    return replace(case, diagnosis=diagnose(signal, tree, read)) if signal else case
 
 
 def draft(fixer: Fixer, case: Case, bench: Workbench, budget: Budget, note: Note) -> Iterator[Patch]:

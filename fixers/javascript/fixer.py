@@ -44,6 +44,8 @@ class Settings(BaseModel):
     """How long the search goes on after its first find, so that there are alternatives to rank."""
     baseline_s: float = Field(default=60.0, gt=0)
     """Most time for measuring what the unpatched tests do."""
+    hang_s: float = Field(default=4.0, gt=0)
+    """A test that takes longer than this on its own is taken for one that never ends."""
     candidates: int = Field(default=6000, ge=1)
     """Most candidates tried in threads."""
     commands: int = Field(default=300, ge=0)
@@ -120,9 +122,9 @@ class JavaScriptFixer:
         files = _test_files(search) if texts is not None else []
         orders: dict[str, Any] = {}
         if texts is not None and files:
-            orders = {"files": texts, "tests": files, "mapped": dict(search.mapped)}
+            orders = {"files": texts, "tests": files, "mapped": dict(search.mapped), "hang_ms": int(self._settings.hang_s * 1000)}
             answer = session.survey(orders, max(2.0, min(self._settings.baseline_s, search.left_s() * 0.3)))
-            search.tests, search.seconds = _tests(answer), _number(answer.get("seconds"))
+            search.tests, search.seconds = _tests(answer, texts), _number(answer.get("seconds"))
         threaded = bool(search.failing())
         candidates = self._candidates(search, self._settings.candidates if threaded else self._settings.commands)
         shown = f"{len(search.failing())} failing of {len(search.tests)} tests" if threaded else "the whole check a time"
@@ -220,7 +222,7 @@ def _test_files(search: Search) -> list[str]:
     return [path for path in test_files(search.check, known) if path not in search.mapped.values()][:_MOST_TESTS]
 
 
-def _tests(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _tests(answer: Mapping[str, Any], texts: Mapping[str, str]) -> list[dict[str, Any]]:
     """The tests of a survey as far as they look like some: the sandbox is not believed."""
     rows = answer.get("tests")
     found = []
@@ -232,6 +234,8 @@ def _tests(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
         covered = {
             str(p): [n for n in ends if isinstance(n, int)] for p, ends in row["covered"].items() if isinstance(ends, list)
         } if isinstance(row.get("covered"), dict) else None  # fmt: skip
+        if row.get("hung"):  # what it ran can't be asked for: everything may be to blame
+            covered = {path: [0, len(text)] for path, text in texts.items()}
         found.append({"file": row["file"], "names": [str(n) for n in row["names"]] or ["?"], "error": told, "covered": covered})
     return found
 

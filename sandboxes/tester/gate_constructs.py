@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nightshift.sandboxes.tester import constructs_javascript
 from nightshift.sandboxes.tester.constructs import introduced
 from nightshift.sandboxes.tester.sources import parse
 from nightshift.sandboxes.tester.trial import Ruling, Trial, accept, reject
@@ -10,6 +11,9 @@ from nightshift.sandboxes.tester.trial import Ruling, Trial, accept, reject
 def judge(trial: Trial) -> Ruling:
     """See the module."""
     for path, (before, after) in trial.sources.items():
+        if after is not None and constructs_javascript.is_script(path):
+            if brought := constructs_javascript.introduced(path, before, after):
+                return reject(f"{path} brings {', '.join(brought[:3])}, which a repair has no use for")
         if not path.endswith(".py") or after is None:
             continue
         module = parse(after)

@@ -32,6 +32,11 @@ TEST_SETUP = ("conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytes
 LOADED_BY_PYTHON = ("sitecustomize.py", "usercustomize.py", "sitecustomize/*", "usercustomize/*", "*.pth", "*.pyc",
                     "*.pyo", "*.so", "*.pyd", "*.dll", "*.dylib", "*.exe", "*.egg-link", "__pycache__/*",
                     "pyvenv.cfg")  # fmt: skip
+JAVASCRIPT_SETUP = (
+    "tsconfig*.json", "jsconfig*.json", "jest.config.*", "jest.setup.*", "vitest.config.*", "vitest.workspace.*",
+    "vite.config.*", ".mocharc*", "babel.config.*", ".babelrc*", ".swcrc", "karma.conf.*", "ava.config.*", ".taprc",
+    ".nycrc*", ".c8rc*", "deno.json*", "bunfig.toml", "*.node", "*.wasm", ".pnp.*", ".yarn/*", ".yarnrc*", "setuptests.*",
+)  # fmt: skip
 
 
 class PatchPolicy(BaseModel):
@@ -41,7 +46,7 @@ class PatchPolicy(BaseModel):
 
     allow: tuple[str, ...] = ("*",)
     """A patch may touch only paths that one of these matches."""
-    deny: tuple[str, ...] = CI + HOOKS + SECRETS + DEPENDENCIES + TEST_SETUP + LOADED_BY_PYTHON
+    deny: tuple[str, ...] = CI + HOOKS + SECRETS + DEPENDENCIES + TEST_SETUP + LOADED_BY_PYTHON + JAVASCRIPT_SETUP
     """Paths that no patch may touch, whatever `allow` says."""
     tests: tuple[str, ...] = ("test_*.py", "*_test.py", "tests.py", "tests/*", "test/*", "testing/*", "__tests__/*",
                               "spec/*", "*.test.*", "*.spec.*")  # fmt: skip

@@ -84,7 +84,7 @@ async function context(item, report, names) {
 
 /* Runs one test; `report(id, error|null)` hears of it and throws to stop everything. */
 async function one(item, report, names) {
-  if (item.options.skip || !item.body) return;
+  if (item.options.skip || !item.body || report.begins(names) === false) return;
   const { own, after } = await context(item, report, names);
   let failed = null;
   try {

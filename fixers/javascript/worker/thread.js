@@ -33,8 +33,9 @@ function applied(edits) {
   return texts;
 }
 
-/* Runs the test files on the given edits; `report(file, names, failed)` hears of every test. */
-async function tried(edits, order, report) {
+/* Runs the test files on the given edits; `report(file, names, failed)` hears of every test, `begins(file, names)` says
+ * whether it is to be run. */
+async function tried(edits, order, report, begins = () => true) {
   const texts = applied(edits);
   stray = null;
   for (const file of order) {
@@ -46,7 +47,9 @@ async function tried(edits, order, report) {
       report(file, names, failed ?? stray);
       stray = null;
     };
+    tell.begins = (names) => begins(file, names);
     try {
+      if (!begins(file, ['(file)'])) continue;
       await loader.run(absolute(file));
       await Promise.all(collected.waiting);
       await run(collected.root, tell);
@@ -69,8 +72,9 @@ function told(failed) {
     stack: text(error?.stack ?? '', 6000), cause: text(error?.cause?.stack ?? '', 3000) };
 }
 
-async function survey(coverage) {
-  const found = [];
+/* Tells of every test as it begins and ends, so that one that never ends is known by name. */
+async function survey({ coverage, skip }) {
+  const skipped = new Set(skip);
   const session = coverage ? new (require('node:inspector').Session)() : null;
   const post = (method, given) => new Promise((done) => session.post(method, given, (error, value) => done(error ? null : value)));
   if (session) {
@@ -81,10 +85,14 @@ async function survey(coverage) {
   const began = performance.now();
   await tried([], tests, (file, names, failed) => {
     const test = { file, names, error: told(failed) };
-    found.push(test);
     if (session) session.post('Profiler.takePreciseCoverage', (error, value) => { if (!error) test.covered = covered(value.result); });
+    parentPort.postMessage({ test });
+  }, (file, names) => {
+    if (skipped.has([file, ...names].join('\0'))) return false;
+    parentPort.postMessage({ begins: { file, names } });
+    return true;
   });
-  return { tests: found, seconds: (performance.now() - began) / 1000 };
+  return { seconds: (performance.now() - began) / 1000 };
 }
 
 /* Per file of ours the [start, end, start, end…] that ran, in UTF-16 offsets. */
@@ -137,7 +145,7 @@ async function candidate({ edits, order, must, spare }) {
 
 parentPort.on('message', async (order) => {
   try {
-    const answer = order.op === 'survey' ? await survey(order.coverage) : await candidate(order);
+    const answer = order.op === 'survey' ? await survey(order) : await candidate(order);
     parentPort.postMessage({ n: order.n, ...answer });
   } catch (error) {
     parentPort.postMessage({ n: order.n, ok: false, broke: true, why: String(error?.stack ?? error).slice(0, 2000) });
