@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from nightshift.fixers.templates.all_templates import TRUST, edits_at
 from nightshift.fixers.templates.families.subexpression import ingredients
 from nightshift.fixers.templates.kinds import Known, nonsense
+from nightshift.fixers.templates.nature import Habits, habits, naturalness
 from nightshift.fixers.templates.site import Clue, Site
 from nightshift.fixers.templates.source import Edit, Function, Source, first_line, header_end
 
@@ -16,6 +17,8 @@ _CRASH_BONUS = (1.5, 1.25, 1.15, 1.1)
 _INDIRECT = 0.45
 _MOST_LINES = 300
 _LONGEST_PLAIN = 4
+_BLIND = 60
+_NEVER_JOINED = ("insert-guard", "condition-replace", "return-value", "guard-catch")
 _DECORATION = ("decorator_list", "annotation", "returns", "type_params")
 
 
@@ -107,11 +110,27 @@ def _of_file(
         if isinstance(statement, Function) and node is not statement and not _is_default(source, node, statement):
             continue
         known = _known(source, node, evidence.kinds.get(path, {}))
+        habit = _habits(source, node, cache)
         for edit in propose(Site(source, node, found, evidence.expected, cache, evidence.words)):
             if known and _senseless(source, node, edit, known):
                 continue
             outside = source.function(statement) is None and not isinstance(statement, Function)
-            yield Candidate(edits=(edit,), score=edit.weight * TRUST.get(edit.template, 0.7) * factor, imports=outside)
+            score = edit.weight * TRUST.get(edit.template, 0.7) * factor
+            if habit is not None:
+                score *= naturalness(source, edit, habit)
+            yield Candidate(edits=(edit,), score=score, imports=outside)
+
+
+def _habits(source: Source, node: ast.AST, cache: dict[object, object]) -> Habits | None:
+    """Of the function around a node."""
+    function = source.function(node)
+    if function is None:
+        return None
+    key = ("habits", function)
+    if key not in cache:
+        cache[key] = habits(function)
+    found: Habits = cache[key]  # type: ignore[assignment]
+    return found
 
 
 def _known(source: Source, node: ast.AST, kinds: Mapping[int, Known]) -> Known:
@@ -217,6 +236,9 @@ def pairs(
 
     Edits that write an answer `expected` by a test don't take part: two of them would just recite the tests.
     """
+    partial = [*partial, *((c, 0.0) for c in pool[:_BLIND] if all(c is not p for p, _ in partial))]
+    partial = [(c, gain) for c, gain in partial if c.edits[0].template not in _NEVER_JOINED]
+    pool = [c for c in pool if c.edits[0].template not in _NEVER_JOINED]
     telling = [literal for literal in expected if len(literal) > _LONGEST_PLAIN]
     partial = [(c, gain) for c, gain in partial if not _recites(c, telling)]
     pool = [c for c in pool if not _recites(c, telling)]
@@ -227,11 +249,17 @@ def pairs(
             if a.path == b.path and a.start <= b.end and b.start <= a.end:
                 continue
             edits = tuple(sorted((a, b), key=lambda e: (e.path, e.start)))
-            score = first.score * second.score * (1.0 + gain)
+            score = first.score * second.score * (1.0 + gain) * _nearness(a, b)
             if edits not in made or made[edits].score < score:
                 made[edits] = Candidate(edits=edits, score=score, imports=first.imports or second.imports)
     ranked = sorted(made.values(), key=lambda c: -c.score)[:limit]
     return [replace(c, score=0.5 * c.score) for c in ranked]
+
+
+def _nearness(a: Edit, b: Edit) -> float:
+    """Two slips of one hand lie close together, and one template twice is likelier than two."""
+    apart = abs(a.line - b.line) if a.path == b.path else 100
+    return (1.6 if 0 < apart <= 3 else 1.2 if apart <= 8 else 1.0) * (1.2 if a.template == b.template else 1.0)
 
 
 def _recites(candidate: Candidate, telling: Sequence[str]) -> bool:

@@ -33,7 +33,8 @@ for _family in _FAMILIES:
         _KIN.setdefault(_name, []).extend(n for n in _family.split() if n != _name and n not in _KIN.get(_name, []))
 _WRAPPED_IN = (
     ast.Return, ast.Assign, ast.Call, ast.Compare, ast.BinOp, ast.For, ast.comprehension, ast.AugAssign, ast.keyword,
-    ast.Subscript, ast.FormattedValue, ast.Dict, ast.Tuple, ast.List,
+    ast.Subscript, ast.FormattedValue, ast.Dict, ast.Tuple, ast.List, ast.UnaryOp, ast.BoolOp, ast.If, ast.While,
+    ast.IfExp,
     ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
 )  # fmt: skip
 _WRAPS = (

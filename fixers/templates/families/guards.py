@@ -7,9 +7,11 @@ import builtins
 from collections.abc import Iterator
 
 from nightshift.fixers.templates import lines
+from nightshift.fixers.templates.families.checks import without_nothing
 from nightshift.fixers.templates.families.conversions import bad_bytes, bad_value, wrong_type
 from nightshift.fixers.templates.families.outside import changed_meanwhile, exhausted, no_file
 from nightshift.fixers.templates.families.unknown import misspelt_key, unknown_attribute, unknown_name
+from nightshift.fixers.templates.families.unset import unset_name
 from nightshift.fixers.templates.site import Clue, Site, is_load, local_names, operand, short
 from nightshift.fixers.templates.source import Edit, Function
 from nightshift.fixers.templates.ways_around import FALLBACKS, guard, leaves, only_if
@@ -129,6 +131,12 @@ def _nothing(site: Site, clue: Clue) -> Iterator[Edit]:
             )
 
 
+def _left_out(site: Site, clue: Clue) -> Iterator[Edit]:
+    """Nothing among the values: the function goes over the rest."""
+    if "NoneType" in clue.message:
+        yield from without_nothing(site)
+
+
 def _without(site: Site, node: ast.BinOp) -> Iterator[Edit]:
     """`a + b` with a missing `a`: only `b`, where the sum as a whole may end in more."""
     whole: ast.expr = node
@@ -244,11 +252,11 @@ def _swallow(site: Site, exception: str) -> Iterator[Edit]:
 _BY_EXCEPTION = {
     "KeyError": (_missing_key, misspelt_key),
     "IndexError": (_bad_index,),
-    "AttributeError": (_nothing, unknown_attribute, wrong_type),
-    "TypeError": (_nothing, wrong_type),
+    "AttributeError": (_nothing, _left_out, unknown_attribute, wrong_type),
+    "TypeError": (_nothing, _left_out, wrong_type),
     "ZeroDivisionError": (_division,),
-    "NameError": (unknown_name,),
-    "UnboundLocalError": (unknown_name,),
+    "NameError": (unknown_name, unset_name),
+    "UnboundLocalError": (unknown_name, unset_name),
     "ValueError": (bad_value,),
     "RecursionError": (_no_base_case,),
     "UnicodeDecodeError": (bad_bytes,),

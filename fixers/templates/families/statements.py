@@ -21,6 +21,7 @@ _SIMPLE = (
     ast.AnnAssign,
     ast.Delete,
 )
+_PLAIN = 4
 _COLLECTING = (
     ("{}.append({})", 0.4),
     ("{}.add({})", 0.28),
@@ -224,7 +225,8 @@ def _values(site: Site) -> list[tuple[str, float]]:
             found.setdefault(site.text(node.value), 0.22)
     for name in [n for n in local_names(site) if n not in ("self", "cls")][:4]:
         found.setdefault(name, 0.17)
-    for value in ("None", "[]", "0", "False", "True", "1", "''", *site.expected[:4]):
+    plain = [e for e in site.expected if len(e) <= _PLAIN][:4]  # a longer one would only recite the test
+    for value in ("None", "[]", "0", "False", "True", "1", "''", *plain):
         found.setdefault(value, 0.17)
     if function and _answers(function):
         return [(v, w if v in ("True", "False") else 0.5 * w) for v, w in found.items()]

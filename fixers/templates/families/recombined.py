@@ -1,0 +1,120 @@
+"""Small expressions remade of what the function has: a term lost, a length not counted, a default forgotten."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nightshift.fixers.templates.families.names import uses
+from nightshift.fixers.templates.families.stale import unused
+from nightshift.fixers.templates.site import Site, around, in_annotation, is_load, local_names, operand, own_nodes
+from nightshift.fixers.templates.source import Edit, Function
+
+_VALUES = (ast.Return, ast.Assign, ast.AugAssign)
+_DEFAULTS = ("0", "''", "[]", "1", "None", "{}", "False")
+
+
+def edits(site: Site) -> Iterator[Edit]:
+    """`e - len(x)`, `e % 360`, `v - e`, `d.get(k, v)`, `x.m()` as elsewhere in the function."""
+    node = site.node
+    if not isinstance(node, ast.expr) or in_annotation(site.source, node) or not is_load(node) or site.place == "func":
+        return
+    if isinstance(node, ast.Call):
+        yield from _defaults(site, node)
+    if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.BinOp)):
+        yield from _lengths(site)
+        yield from _numbers(site)
+        yield from _turned(site)
+        yield from _elements(site)
+
+
+def _base(site: Site) -> float:
+    """How readily an expression in this place may be longer; 0 where it may not."""
+    parent = site.parent
+    if isinstance(parent, _VALUES):
+        return 1.0
+    if isinstance(parent, ast.Subscript) and site.place == "value":
+        return 0.0
+    return 0.6 if isinstance(parent, (ast.Compare, ast.Call, ast.BinOp, ast.Tuple, ast.Slice, ast.Subscript)) else 0.0
+
+
+def _lengths(site: Site) -> Iterator[Edit]:
+    """Lengths of what the function slices or measures, of idle parameters and of texts."""
+    base = _base(site)
+    if not base or isinstance(site.parent, (ast.BinOp, ast.Tuple)):
+        return
+    known, text = uses(site), site.text()
+    names = [n for n in local_names(site) if n not in ("self", "cls", text)]
+    sized = [n for n in names if known.get(n, set()) & {"container", "iterated", "argument of len"}]
+    others = [n for n in names if n not in sized]
+    for rank, name in enumerate([*sized, *others][:5]):
+        for symbol, weight in (("-", 0.3), ("+", 0.2)):
+            yield from site.replace(f"{operand(text)} {symbol} len({name})", "extend", base * weight / (1 + 0.2 * rank))
+
+
+def _numbers(site: Site) -> Iterator[Edit]:
+    """The numbers of the function, as a further operand."""
+    base = _base(site)
+    if not base or isinstance(site.parent, ast.BinOp):
+        return
+    scope = around(site)
+    key = ("operands", scope)
+    if key not in site.cache:
+        found = [n.value for n in own_nodes(scope) if isinstance(n, ast.Constant) and type(n.value) in (int, float)]
+        site.cache[key] = [str(n) for n in dict.fromkeys(found) if n not in (0, 1, 2, 60, 100, 1000)][:3]
+    numbers: list[str] = site.cache[key]  # type: ignore[assignment]
+    for number in numbers:
+        for symbol, weight in (("%", 0.16), ("+", 0.1), ("-", 0.1), ("*", 0.12), ("//", 0.08), ("/", 0.1)):
+            yield from site.replace(f"{operand(site.text(), 12)} {symbol} {number}", "extend", base * weight)
+
+
+def _turned(site: Site) -> Iterator[Edit]:
+    """The place's value as the right operand of what was lost on the left; idle names first."""
+    base = _base(site)
+    if not base or isinstance(site.parent, (ast.BinOp, ast.Tuple)):
+        return
+    text, idle = site.text(), _idle(site)
+    names = [n for n in local_names(site) if n not in ("self", "cls", text)]
+    for rank, name in enumerate(sorted(names, key=lambda n: n not in idle)[:5]):
+        share = base * (1.6 if name in idle else 1.0) / (1 + 0.15 * rank)
+        for symbol, weight in (("-", 0.2), ("//", 0.1), ("/", 0.12), ("%", 0.12), ("**", 0.08), ("+", 0.12)):
+            yield from site.replace(f"{name} {symbol} {operand(text, 13)}", "extend", share * weight)
+
+
+def _elements(site: Site) -> Iterator[Edit]:
+    """`e + x[i]` and `e - x[i]`: elements the function reads elsewhere."""
+    if not isinstance(site.parent, _VALUES):
+        return
+    scope, text = around(site), site.text()
+    found = [
+        site.text(n) for n in own_nodes(scope)
+        if isinstance(n, ast.Subscript) and is_load(n) and not isinstance(n.slice, ast.Slice) and site.source.exact(n)
+    ]  # fmt: skip
+    for rank, other in enumerate([t for t in dict.fromkeys(found) if t != text and len(t) <= 40][:5]):
+        for symbol, weight in (("+", 0.25), ("-", 0.15), ("*", 0.12)):
+            yield from site.replace(f"{operand(text, 12)} {symbol} {other}", "extend", weight / (1 + 0.1 * rank))
+
+
+def _idle(site: Site) -> list[str]:
+    function = site.source.function(site.node)
+    if not isinstance(function, Function):
+        return []
+    key = ("idle", function)
+    if key not in site.cache:
+        site.cache[key] = unused(function)
+    names: list[str] = site.cache[key]  # type: ignore[assignment]
+    return names
+
+
+def _defaults(site: Site, node: ast.Call) -> Iterator[Edit]:
+    """`d.get(k)` with something to fall back on: names of the function, then plain values."""
+    if getattr(node.func, "attr", "") not in ("get", "pop", "setdefault") or len(node.args) != 1 or node.keywords:
+        return
+    inside, idle = site.text(node.args[0]), _idle(site)
+    names = [n for n in local_names(site) if n not in ("self", "cls", inside)]
+    ranked = sorted(names, key=lambda n: (n not in idle, "default" not in n))[:5]
+    for rank, value in enumerate([*ranked, inside, *_DEFAULTS]):
+        weight = 0.5 if value in idle else 0.4
+        yield from site.replace(
+            f"{site.text(node.func)}({inside}, {value})", "argument-add", weight / (1 + 0.08 * rank)
+        )
