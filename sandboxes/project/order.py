@@ -113,6 +113,8 @@ class Build:
 def _why(tail: str, sdists: bool) -> str:
     """pip's own errors, in its order, and the setting that may help."""
     lines = [line.strip() for line in tail.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")] or lines[-3:]
+    if "[end of output]" in lines:  # of a package's own build
+        lines = lines[: lines.index("[end of output]")][-8:]
+    errors = [line for line in lines if line.startswith("ERROR:")] or lines[-8:]
     hint = "" if sdists else "; wheels only: set sandbox.project.sdists to allow building the others"
     return redact("; ".join(errors))[-_TAIL:] + (hint if "No matching distribution" in tail else "")
