@@ -11,12 +11,13 @@ import json
 import secrets
 import zlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nightshift.daemon.kit.checks import PytestCall, parse_pytest
 from nightshift.daemon.model import TestStatus
 from nightshift.daemon.ports import EnvironmentBroke, Finished, Sandbox
+from nightshift.sandboxes import node_tests
 from nightshift.sandboxes.inside import source
 
 _OWN_ARGS = ("--continue-on-collection-errors", "--maxfail=0", "-o", "cache_dir=/tmp/nightshift-pytest-cache")
@@ -99,7 +100,9 @@ def run_check(
     """
     call = parse_pytest(command)
     if call is None:
-        return _plain(box.run(["sh", "-c", command], timeout_s=timeout_s, env={"PYTHONDONTWRITEBYTECODE": "1"}))
+        line = node_tests.reporting(command)
+        env = {"PYTHONDONTWRITEBYTECODE": "1"}
+        return _plain(box.run(["sh", "-c", line], timeout_s=timeout_s, env=env), told=line != command)
     nonce = secrets.token_hex(16)
     each = test_timeout_s if test_timeout_s is not None else min(60.0, max(5.0, timeout_s / 15))
     orders = _orders(call, nonce, timeout_s, each, repeat, rounds, only, compiled)
@@ -128,9 +131,26 @@ def _orders(
     }  # fmt: skip
 
 
-def _plain(done: Finished) -> TestRun:
+def _plain(done: Finished, *, told: bool) -> TestRun:
+    """A check that is not pytest: its exit code, and where node `told` of single tests, those. What contradicts the exit
+    code, or is missing where it says that all is well, counts as a run that did not finish."""
     tail = (done.stdout + done.stderr)[-_TAIL:].decode("utf-8", "replace")
-    return TestRun(pytest=False, ended=done.ended, code=done.code, tail=tail, duration_s=done.duration_s)
+    run = TestRun(pytest=False, ended=done.ended, code=done.code, tail=tail, duration_s=done.duration_s)
+    points = node_tests.read(done.stdout.decode("utf-8", "replace")) if told and done.ended == "exited" else None
+    if points is not None and (done.code == 0) == all(p.status != TestStatus.FAILED for p in points.values()):
+        return replace(run, pytest=True, finished=True, count=len(points), failures=_failures(points),
+                       statuses={name: point.status for name, point in points.items()})  # fmt: skip
+    return replace(run, pytest=True) if told and done.ended == "exited" and done.code == 0 else run
+
+
+def _failures(points: Mapping[str, node_tests.Point]) -> dict[str, Failure]:
+    return {
+        name: Failure(
+            exception=p.values.get("name", ""), message=p.values.get("error", ""), text="\n".join(p.text),
+            frames=tuple((path, line, function, p.values.get("name", "")) for path, line, function in p.frames),
+        )
+        for name, p in points.items() if p.status == TestStatus.FAILED
+    }  # fmt: skip
 
 
 def _read(done: Finished, nonce: str) -> TestRun:

@@ -122,7 +122,7 @@ def _plain(words: list[str]) -> list[str]:
     return found
 
 
-def test_files(check: NodeCheck, tree: Collection[str]) -> list[str]:
+def files_of(check: NodeCheck, tree: Collection[str]) -> list[str]:
     """Files of the tree that a run of `node --test` or `node SCRIPT` runs, as node looks for them by itself."""
     own = [path for path in sorted(tree) if "node_modules/" not in path]
     if check.runner == "node":
@@ -137,5 +137,7 @@ def _meant(word: str, path: str) -> bool:
     if path == word:
         return True
     if path.startswith(f"{word}/") or word == ".":
-        return bool(re.search(r"\.[cm]?[jt]s$", path)) and (bool(_NAMED.search(path)) or bool(_IN_FOLDER.search(path)) or "/" in word)
+        return bool(re.search(r"\.[cm]?[jt]s$", path)) and (
+            bool(_NAMED.search(path)) or bool(_IN_FOLDER.search(path)) or "/" in word
+        )
     return any(sign in word for sign in "*?[") and fnmatch.fnmatchcase(path, word.replace("**/", "*"))

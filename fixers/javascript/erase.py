@@ -96,6 +96,7 @@ def _with_comma(at: Node, source: Source) -> tuple[int, int]:
 
 def _type_imports(source: Source, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Imported names that are used only as types: they are not there when the program runs."""
+
     def kept(node: Node) -> bool:
         return not any(start <= node.start_byte < end for start, end in spans)
 

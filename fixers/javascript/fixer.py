@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nightshift.daemon.kit.checks import named_files, parse_pytest
 from nightshift.daemon.kit.git import BareRepo, GitError
 from nightshift.daemon.kit.ids import stable_id
-from nightshift.daemon.kit.node_checks import NodeCheck, parse_node, scripts_of, test_files
+from nightshift.daemon.kit.node_checks import NodeCheck, files_of, parse_node, scripts_of
 from nightshift.daemon.model import Case, Patch
 from nightshift.daemon.ports import WORKDIR, Budget, Note, Workbench
 from nightshift.fixers.javascript.all_templates import edits_at
@@ -108,7 +108,11 @@ class JavaScriptFixer:
         if not any(editable(path) and path not in checking for path in data):
             return None
         entries = {e.path: e.blob for e in repo.entries(case.base)}
-        configs = [path for path in entries if path.endswith(".json") and path.rpartition("/")[2].startswith(("tsconfig", "package."))]
+        configs = [
+            path
+            for path in entries
+            if path.endswith(".json") and path.rpartition("/")[2].startswith(("tsconfig", "package."))
+        ]
         blobs = repo.blobs(sorted({entries[path] for path in configs}))
         read = {path: blobs[entries[path]] for path in configs}
         check = parse_node(made.command, scripts_of(read.get("package.json")))
@@ -122,12 +126,19 @@ class JavaScriptFixer:
         files = _test_files(search) if texts is not None else []
         orders: dict[str, Any] = {}
         if texts is not None and files:
-            orders = {"files": texts, "tests": files, "mapped": dict(search.mapped), "hang_ms": int(self._settings.hang_s * 1000)}
+            orders = {
+                "files": texts,
+                "tests": files,
+                "mapped": dict(search.mapped),
+                "hang_ms": int(self._settings.hang_s * 1000),
+            }
             answer = session.survey(orders, max(2.0, min(self._settings.baseline_s, search.left_s() * 0.3)))
             search.tests, search.seconds = _tests(answer, texts), _number(answer.get("seconds"))
         threaded = bool(search.failing())
         candidates = self._candidates(search, self._settings.candidates if threaded else self._settings.commands)
-        shown = f"{len(search.failing())} failing of {len(search.tests)} tests" if threaded else "the whole check a time"
+        shown = (
+            f"{len(search.failing())} failing of {len(search.tests)} tests" if threaded else "the whole check a time"
+        )
         note(f"javascript: {shown}, {len(candidates)} candidates")
         if not candidates:
             return
@@ -147,7 +158,11 @@ class JavaScriptFixer:
             errors = [(case.diagnosis.exception, f"{case.diagnosis.message}\n{made.evidence}")]
         crashes = crash_lines(stacks, case.diagnosis.frames, WORKDIR, search.sources, search.mapped)
         names = [t["names"][-1] for t in failing]
-        tests = [Source(p, search.data[p]) for p in sorted({t["file"] for t in failing} or filter(is_test, search.data)) if p in search.data]
+        tests = [
+            Source(p, search.data[p])
+            for p in sorted({t["file"] for t in failing} or filter(is_test, search.data))
+            if p in search.data
+        ]
         said = Failing(tuple(errors), expected_literals(tests, names))
         seen = spectrum(search.tests) if any(t.get("covered") for t in search.tests) else Spectrum()
         most = min(most, search.budget.candidates)
@@ -162,7 +177,7 @@ class JavaScriptFixer:
             "order": sorted(orders["tests"], key=lambda f: f not in broken),
             "must": [_id(t) for t in failing if t["names"] not in (["(file)"], ["(script)"])], "spare": [],
             "cores": self._settings.cores, "linger_ms": int(self._settings.linger_s * 1000),
-            "limit_ms": int(1000 * max(1.5, 0.5 + 6 * search.seconds)),
+            "limit_ms": int(1000 * (0.6 + 8 * search.seconds)),
             "patches": max(_ALTERNATIVES, search.budget.patches),
         }  # fmt: skip
         found = session.search(whole, max(0.5, search.left_s() - 2.0))
@@ -172,7 +187,9 @@ class JavaScriptFixer:
         confirmed = self._commands(search, session, candidates, best).plausible if best else ()
         yield from self._given(search, candidates, confirmed, note, f"{found.why}, {found.seconds:.1f} s")
 
-    def _commands(self, search: Search, session: Session, candidates: Sequence[Candidate], numbers: Sequence[int]) -> Found:
+    def _commands(
+        self, search: Search, session: Session, candidates: Sequence[Candidate], numbers: Sequence[int]
+    ) -> Found:
         """Those of the numbered candidates that pass the check itself."""
         made = search.case.reproduction
         assert made is not None
@@ -219,7 +236,7 @@ def _texts(search: Search) -> dict[str, str] | None:
 def _test_files(search: Search) -> list[str]:
     assert search.check is not None
     known = {*search.tree, *search.mapped}
-    return [path for path in test_files(search.check, known) if path not in search.mapped.values()][:_MOST_TESTS]
+    return [path for path in files_of(search.check, known) if path not in search.mapped.values()][:_MOST_TESTS]
 
 
 def _tests(answer: Mapping[str, Any], texts: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -230,13 +247,19 @@ def _tests(answer: Mapping[str, Any], texts: Mapping[str, str]) -> list[dict[str
         if not isinstance(row, dict) or not isinstance(row.get("file"), str) or not isinstance(row.get("names"), list):
             continue
         error = row.get("error")
-        told = {k: str(error.get(k, "")) for k in ("name", "message", "stack", "cause")} if isinstance(error, dict) else None
+        told = (
+            {k: str(error.get(k, "")) for k in ("name", "message", "stack", "cause")}
+            if isinstance(error, dict)
+            else None
+        )
         covered = {
             str(p): [n for n in ends if isinstance(n, int)] for p, ends in row["covered"].items() if isinstance(ends, list)
         } if isinstance(row.get("covered"), dict) else None  # fmt: skip
         if row.get("hung"):  # what it ran can't be asked for: everything may be to blame
             covered = {path: [0, len(text)] for path, text in texts.items()}
-        found.append({"file": row["file"], "names": [str(n) for n in row["names"]] or ["?"], "error": told, "covered": covered})
+        found.append(
+            {"file": row["file"], "names": [str(n) for n in row["names"]] or ["?"], "error": told, "covered": covered}
+        )
     return found
 
 
@@ -262,7 +285,11 @@ def _patch(search: Search, candidate: Candidate) -> Patch | None:
     except (GitError, UnicodeEncodeError):
         return None
     failing = len(search.failing())
-    proof = f"{failing} failing test(s) pass, {len(search.tests) - failing} others stay green" if failing else "the check passes"
+    proof = (
+        f"{failing} failing test(s) pass, {len(search.tests) - failing} others stay green"
+        if failing
+        else "the check passes"
+    )
     return Patch(
         id=stable_id("patch", case.base, diff), base=case.base, diff=diff, files=(edit.path,), fixer="javascript",
         rationale=f"in `{edit.path}`, {edit.note} (line {edit.line}); {proof}; {search.tried:,} candidates tried",

@@ -44,7 +44,9 @@ def parser(extension: str) -> Parser:
             return Parser(Language(tree_sitter_javascript.language()))
         import tree_sitter_typescript
 
-        which = tree_sitter_typescript.language_tsx if extension == ".tsx" else tree_sitter_typescript.language_typescript
+        which = (
+            tree_sitter_typescript.language_tsx if extension == ".tsx" else tree_sitter_typescript.language_typescript
+        )
         return Parser(Language(which()))
     except ImportError as error:
         raise NoGrammar(f"{_MISSING} ({error})") from error

@@ -15,7 +15,9 @@ from nightshift.fixers.javascript.grammar import Source, parses
 from nightshift.fixers.javascript.site import Edit, Failing, Site
 
 Propose = Callable[[Site], Iterator[Edit]]
-_FRAME = re.compile(r"(?:^|[\s(])(?:file://)?(?P<path>/[^\s():]+|[\w./@-]+\.[cm]?[jt]sx?):(?P<line>\d+):\d+\)?\s*$", re.M)
+_FRAME = re.compile(
+    r"(?:^|[\s(])(?:file://)?(?P<path>/[^\s():]+|[\w./@-]+\.[cm]?[jt]sx?):(?P<line>\d+):\d+\)?\s*$", re.M
+)
 _CRASH = 1.6
 _FADES = 0.8
 

@@ -56,14 +56,18 @@ def built_from(read: Mapping[str, bytes], paths: Iterable[str]) -> dict[str, str
     found: dict[str, str] = {}
     for config, data in read.items():
         try:
-            options = json.loads(re.sub(r",\s*([}\]])", r"\1", _COMMENT.sub("", data.decode("utf-8")))).get("compilerOptions", {})
+            options = json.loads(re.sub(r",\s*([}\]])", r"\1", _COMMENT.sub("", data.decode("utf-8")))).get(
+                "compilerOptions", {}
+            )
         except (ValueError, AttributeError):
             continue
         home = config.rpartition("/")[0]
         out, root = _folder(home, options.get("outDir")), _folder(home, options.get("rootDir"))
         if out is None:
             continue
-        typed = [path for path in paths if path.endswith((".ts", ".tsx", ".mts", ".cts")) and path.startswith(_slash(home))]
+        typed = [
+            path for path in paths if path.endswith((".ts", ".tsx", ".mts", ".cts")) and path.startswith(_slash(home))
+        ]
         root = root if root is not None else ("src" if typed and all(p.startswith("src/") for p in typed) else home)
         for path in typed:
             if path.startswith(_slash(root)):
@@ -101,11 +105,18 @@ def _literals(source: Source, given: object) -> Iterable[str]:
 
     for node in walk(given):  # type: ignore[arg-type]
         function = node.child_by_field_name("function") if node.type == "call_expression" else None
-        if function is None or not re.search(r"assert|expect|equal|Equal|\bto[A-Z]|\bis\b|\bt\.", source.text(function)):
+        if function is None or not re.search(
+            r"assert|expect|equal|Equal|\bto[A-Z]|\bis\b|\bt\.", source.text(function)
+        ):
             continue
         arguments = node.child_by_field_name("arguments")
         for inner in arguments.named_children if arguments is not None else ():
             text = source.text(inner)
-            literal = inner.type in ("number", "string", "true", "false", "null", "undefined") or text in ("[]", "{}", "undefined", "NaN")
+            literal = inner.type in ("number", "string", "true", "false", "null", "undefined") or text in (
+                "[]",
+                "{}",
+                "undefined",
+                "NaN",
+            )
             if literal and len(text) <= 30:
                 yield text

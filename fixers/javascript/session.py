@@ -44,7 +44,9 @@ class Session:
 
     def survey(self, orders: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         """What the unpatched tests do: `tests`, or `why` there are none. Raises NodeLost, EnvironmentBroke."""
-        for message in self._run({**orders, "op": "survey", "deadline_ms": int(timeout_s * 1000)}, timeout_s + _SPARE_S):
+        for message in self._run(
+            {**orders, "op": "survey", "deadline_ms": int(timeout_s * 1000)}, timeout_s + _SPARE_S
+        ):
             if message.get("t") == "survey":
                 return message
         return {}

@@ -69,7 +69,9 @@ class Site:
         """A node's text (this one's by default)."""
         return self.source.text(node if node is not None else self.node)
 
-    def replace(self, text: str, template: str, weight: float, note: str = "", node: Node | None = None) -> Iterator[Edit]:
+    def replace(
+        self, text: str, template: str, weight: float, note: str = "", node: Node | None = None
+    ) -> Iterator[Edit]:
         """The edit that writes `text` instead of a node; nothing when that changes nothing."""
         target = node if node is not None else self.node
         old = self.text(target)

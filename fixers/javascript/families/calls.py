@@ -24,7 +24,12 @@ def awaited(site: Site) -> Iterator[Edit]:
     if site.in_async:
         yield from site.replace(f"(await {site.text()})" if inner else f"await {site.text()}", "missing-await", weight)
     function = site.field("function")
-    if function is not None and function.type == "member_expression" and site.text(function).endswith(".map") and site.in_async:
+    if (
+        function is not None
+        and function.type == "member_expression"
+        and site.text(function).endswith(".map")
+        and site.in_async
+    ):
         yield from site.replace(f"await Promise.all({site.text()})", "promise-all", weight - 0.1)
 
 
@@ -33,10 +38,17 @@ def returned(site: Site) -> Iterator[Edit]:
     node = site.node
     if node.type == "expression_statement" and site.function is not None and node.named_children:
         inner = node.named_children[0]
-        useless = inner.type not in ("assignment_expression", "augmented_assignment_expression", "update_expression", "string")
+        useless = inner.type not in (
+            "assignment_expression",
+            "augmented_assignment_expression",
+            "update_expression",
+            "string",
+        )
         if useless:
             weight = 0.32 if inner.type in ("call_expression", "await_expression") else 0.5
-            yield from site.insert(node.start_byte, "return ", "missing-return", weight, f"return `{site.text(inner)[:60]}`")
+            yield from site.insert(
+                node.start_byte, "return ", "missing-return", weight, f"return `{site.text(inner)[:60]}`"
+            )
     if node.type in ("function_declaration", "function_expression", "method_definition", "arrow_function"):
         yield from _last_return(site)
     if node.type == "return_statement" and node.named_children and site.statement is not None:
@@ -109,7 +121,14 @@ def copied(site: Site) -> Iterator[Edit]:
             yield from site.insert(first.start_byte, "{}, ", "copy", 0.45, f"leave `{site.text(first)}` as it is")
     if not is_value(node) or node.type not in ("identifier", "member_expression"):
         return
-    if parent.type in ("variable_declarator", "return_statement", "assignment_expression", "arguments", "pair", "array"):
+    if parent.type in (
+        "variable_declarator",
+        "return_statement",
+        "assignment_expression",
+        "arguments",
+        "pair",
+        "array",
+    ):
         weight = 0.16 if parent.type != "arguments" else 0.1
         yield from site.replace(f"[...{site.text()}]", "copy", weight)
         yield from site.replace(f"{{ ...{site.text()} }}", "copy", weight)
@@ -126,16 +145,31 @@ def converted(site: Site) -> Iterator[Edit]:
         return
     if node.type == "call_expression":
         given = site.field("arguments")
-        if site.text(site.field("function")) in ("parseInt", "Number.parseInt") and given is not None and len(given.named_children) == 1:
+        if (
+            site.text(site.field("function")) in ("parseInt", "Number.parseInt")
+            and given is not None
+            and len(given.named_children) == 1
+        ):
             yield from site.replace(f"({site.text(given.named_children[0])}, 10)", "radix", 0.3, node=given)
-    if not is_value(node) or node.type not in ("identifier", "member_expression", "subscript_expression", "call_expression"):
+    if not is_value(node) or node.type not in (
+        "identifier",
+        "member_expression",
+        "subscript_expression",
+        "call_expression",
+    ):
         return
     holder = parent.type in ("binary_expression", "augmented_assignment_expression", "arguments", "return_statement",
                              "variable_declarator", "assignment_expression", "pair", "arrow_function", "subscript_expression")  # fmt: skip
     function = parent.child_by_field_name("function")
     if not holder or (function is not None and function == node):
         return
-    adds = parent.type == "binary_expression" and site.text(parent.child_by_field_name("operator")) in ("+", "<", ">", "===", "==")
+    adds = parent.type == "binary_expression" and site.text(parent.child_by_field_name("operator")) in (
+        "+",
+        "<",
+        ">",
+        "===",
+        "==",
+    )
     augments = parent.type == "augmented_assignment_expression"
     weight = 0.28 if adds or augments else 0.14
     for rank, name in enumerate(("Number", "String", "Math.floor", "Math.round", "Math.abs", "Boolean")):
@@ -155,11 +189,30 @@ def bounds(site: Site) -> Iterator[Edit]:
         return
     texts = [site.text(n) for n in given.named_children]
     if len(texts) == 1:
-        for made in (f"0, {texts[0]}", f"{texts[0]}, -1", f"-{texts[0]}", f"{texts[0]} + 1", f"{texts[0]} - 1", f"{texts[0]} + 2", "1", "0", "-1"):
+        for made in (
+            f"0, {texts[0]}",
+            f"{texts[0]}, -1",
+            f"-{texts[0]}",
+            f"{texts[0]} + 1",
+            f"{texts[0]} - 1",
+            f"{texts[0]} + 2",
+            "1",
+            "0",
+            "-1",
+        ):
             yield from site.replace(f"({made})", "slice-bounds", 0.3, node=given)
     if len(texts) == 2:
         a, b = texts
-        for made in (f"{a}", f"{a}, {b} + 1", f"{a}, {b} - 1", f"{a} + 1, {b}", f"{a} - 1, {b}", f"{a}, {a} + {b}", f"0, {b}", f"{a}, -1"):
+        for made in (
+            f"{a}",
+            f"{a}, {b} + 1",
+            f"{a}, {b} - 1",
+            f"{a} + 1, {b}",
+            f"{a} - 1, {b}",
+            f"{a}, {a} + {b}",
+            f"0, {b}",
+            f"{a}, -1",
+        ):
             yield from site.replace(f"({made})", "slice-bounds", 0.3, node=given)
 
 

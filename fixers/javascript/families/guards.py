@@ -21,7 +21,10 @@ def optional_chain(site: Site) -> Iterator[Edit]:
     parent = node.parent
     if owner is None or parent is None or owner.type in ("this", "super") or site.field("optional_chain") is not None:
         return
-    target = parent.type in ("assignment_expression", "augmented_assignment_expression") and node == parent.child_by_field_name("left")
+    target = parent.type in (
+        "assignment_expression",
+        "augmented_assignment_expression",
+    ) and node == parent.child_by_field_name("left")
     if target or parent.type == "update_expression":
         return
     crashes = site.failing.says(*_UNDEFINED)
@@ -50,13 +53,26 @@ def optional_chain(site: Site) -> Iterator[Edit]:
 def nullish(site: Site) -> Iterator[Edit]:
     """A value that may be missing gets a default: `e ?? []`."""
     node, parent = site.node, site.node.parent
-    if parent is None or not is_value(node) or node.type not in ("identifier", "member_expression", "subscript_expression", "call_expression"):
+    if (
+        parent is None
+        or not is_value(node)
+        or node.type not in ("identifier", "member_expression", "subscript_expression", "call_expression")
+    ):
         return
     crashes = site.failing.says(*_UNDEFINED)
     spread = parent.type == "spread_element"
     iterated = parent.type == "for_in_statement" or spread
-    holder = parent.type in ("variable_declarator", "return_statement", "arguments", "assignment_expression", "pair", "arrow_function")
-    owner = parent.type in ("member_expression", "subscript_expression") and node == parent.child_by_field_name("object")
+    holder = parent.type in (
+        "variable_declarator",
+        "return_statement",
+        "arguments",
+        "assignment_expression",
+        "pair",
+        "arrow_function",
+    )
+    owner = parent.type in ("member_expression", "subscript_expression") and node == parent.child_by_field_name(
+        "object"
+    )
     operand = parent.type in ("binary_expression", "template_substitution", "augmented_assignment_expression")
     if not (iterated or holder or owner or operand) or (not crashes and not holder and not operand):
         return
@@ -151,7 +167,11 @@ def _subjects(site: Site) -> list[str]:
                 if given.type == "identifier":
                     found.setdefault(site.text(given))
         todo.extend(node.named_children)
-    return [text for text in found if text not in ("Math", "Object", "JSON", "Number", "String", "Array", "console", "Promise", "process")]
+    return [
+        text
+        for text in found
+        if text not in ("Math", "Object", "JSON", "Number", "String", "Array", "console", "Promise", "process")
+    ]
 
 
 def _around(site: Site) -> list:  # type: ignore[type-arg]

@@ -77,7 +77,9 @@ def _property(site: Site) -> Iterator[Edit]:
     for name, same in _properties(site.source.nodes, site, owned, called):
         if name != old:
             near = difflib.SequenceMatcher(None, old, name).ratio()
-            yield from site.replace(name, "property", (0.34 if same else 0.12) + (0.25 * near if missing else 0.06 * near))
+            yield from site.replace(
+                name, "property", (0.34 if same else 0.12) + (0.25 * near if missing else 0.06 * near)
+            )
 
 
 def _properties(nodes: list[Node], site: Site, owner: str, called: bool) -> list[tuple[str, bool]]:
@@ -108,7 +110,7 @@ def arguments(site: Site) -> Iterator[Edit]:
         yield from site.replace(f"({', '.join(swapped)})", "argument-swap", 0.34 if j == i + 1 else 0.26)
     if len(texts) > 1:
         for i in range(len(texts)):
-            yield from site.replace(f"({', '.join(texts[:i] + texts[i + 1:])})", "argument-drop", 0.1)
+            yield from site.replace(f"({', '.join(texts[:i] + texts[i + 1 :])})", "argument-drop", 0.1)
     if len(texts) <= 2 and all(len(t) <= 60 for t in texts):
         for name in (*site.names[:8], "1", "0", "10"):
             if name not in texts:

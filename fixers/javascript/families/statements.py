@@ -13,7 +13,11 @@ def missing_break(site: Site) -> Iterator[Edit]:
     if node.type in ("switch_case", "switch_default"):
         body = [n for n in node.named_children if n.type != "comment"][1 if node.type == "switch_case" else 0 :]
         following = node.next_named_sibling
-        if body and following is not None and body[-1].type not in ("break_statement", "return_statement", "throw_statement", "continue_statement"):
+        if (
+            body
+            and following is not None
+            and body[-1].type not in ("break_statement", "return_statement", "throw_statement", "continue_statement")
+        ):
             line = f"\n{site.indent(body[-1])}break;"
             yield from site.insert(body[-1].end_byte, line, "missing-break", 0.6, "add `break;`")
     elif node.type == "break_statement" and node.parent is not None and node.parent.type == "statement_block":
