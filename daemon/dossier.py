@@ -19,8 +19,9 @@ Counts = Sequence[tuple[int, int]]
 
 
 def dossier(store: Store, name: str) -> Json | None:
-    """Incident, its facets, samples and decisions, mission, journal, last verdict, change request and diff, by the id
-    (or a unique prefix of 4 and more characters) of either; None when there is no such thing."""
+    """Incident, its facets, samples and decisions, mission, journal, the tournament's table, last verdict, change
+    request and diff, by the id (or a unique prefix of 4 and more characters) of either; None when there is no such
+    thing."""
     incident = store.incidents.get(name)
     mission = store.missions.get(incident.id if incident else name)
     if incident is None and mission is not None and mission.id.startswith(name):
@@ -58,6 +59,7 @@ def mission_part(store: Store, mission: Mission | None) -> Json:
     """The mission's half of a dossier; empty values when there is no mission."""
     events = store.journal.of(mission.id) if mission else []
     verdict = _last(events, "verdict")
+    held = _last(events, "tournament") or {}
     return {
         "mission": dump(mission) if mission else None,
         "verdict": verdict,
@@ -65,8 +67,15 @@ def mission_part(store: Store, mission: Mission | None) -> Json:
         "outcome": _last(events, "outcome"),
         "undo_diff": str(_last(events, "undo_diff") or ""),
         "diff": str(_at(verdict, "patch", "diff") or ""),
-        "journal": [dump(event) for event in events],
+        "tournament": held.get("table", []),
+        "journal": [_event(event) for event in events],
     }
+
+
+def _event(event: Event) -> Json:
+    """An event without the whole record of a tournament: its table stands beside the journal, the rest is replayed."""
+    data = {key: value for key, value in event.data.items() if key != "tournament"}
+    return {**dump(event), "data": data}
 
 
 def _last(events: Iterable[Event], key: str) -> Any:

@@ -21,7 +21,7 @@ from nightshift.daemon.missions.operations import Operations
 from nightshift.daemon.missions.parts import Parts
 from nightshift.daemon.missions.watch import make_watcher
 from nightshift.daemon.model import Incident, Service
-from nightshift.daemon.ports import Deployer, EnvironmentBroke, Fixer, Forge, Reproducer, Sandboxes, Tester
+from nightshift.daemon.ports import Critic, Deployer, EnvironmentBroke, Fixer, Forge, Reproducer, Sandboxes, Tester
 from nightshift.daemon.store.store import Store
 from nightshift.monitors.prometheus import Settings as PrometheusSettings
 
@@ -113,6 +113,7 @@ def parts(
         forge=forge,
         reproducer=made[0],
         tester=made[1],
+        critic=_critic(engine),
         fixers=made[2],
         operations=_operations(config, store, clock, shelf, forge, *made),
         deployer=RunbookDeployer(shelf, deployers(config, clock, forge, guards)),
@@ -169,6 +170,12 @@ def _tester(engine: LateSandboxes, config: Config) -> Tester:
 
     policy = PatchPolicy(deny=config.policy.deny, max_files=config.policy.max_files, max_lines=config.policy.max_lines)
     return GateTester(engine, policy=policy, timeout_s=config.budget.mission_s)
+
+
+def _critic(engine: LateSandboxes) -> Critic:
+    from nightshift.sandboxes.critic import GateCritic
+
+    return GateCritic(engine)
 
 
 def _fixers(config: Config) -> Sequence[Fixer]:

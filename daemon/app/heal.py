@@ -15,6 +15,9 @@ from nightshift.daemon.ports import Critic, EnvironmentBroke, Note, Reproducer, 
 if TYPE_CHECKING:
     from nightshift.daemon.config import Config
 
+COMPARING_S = 60.0
+"""Each of the critic's runs may take this long."""
+
 
 def heal(request: HealRequest, note: Note, config: Config | None = None) -> HealResult:
     """One mission; a broken environment is the outcome `unjudged`. Raises BadRequest.
@@ -41,12 +44,14 @@ def sandboxes(config: Config | None) -> LateSandboxes:
     return LateSandboxes(lambda: engine(settings), settings.limited)
 
 
-def parts(engine: Sandboxes, timeout_s: float) -> tuple[Reproducer, Tester, Critic | None]:
+def parts(engine: Sandboxes, timeout_s: float) -> tuple[Reproducer, Tester, Critic]:
     """Who makes it red, who judges, and who compares."""
+    from nightshift.sandboxes.critic import GateCritic
     from nightshift.sandboxes.reproduce import SandboxReproducer
     from nightshift.sandboxes.tester import GateTester
 
-    return SandboxReproducer(engine, timeout_s=timeout_s), GateTester(engine, timeout_s=timeout_s), None
+    critic = GateCritic(engine, timeout_s=min(COMPARING_S, timeout_s))
+    return SandboxReproducer(engine, timeout_s=timeout_s), GateTester(engine, timeout_s=timeout_s), critic
 
 
 def _healer(request: HealRequest, engine: Sandboxes, note: Note, config: Config | None) -> Healer:

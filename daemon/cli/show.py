@@ -56,7 +56,27 @@ def _tell(found: dict[str, Any]) -> None:
     line(f"\n{mission['id']}: {mission['stage']}{paused}: {mission['reason']}", "bold")
     for event in found["journal"]:
         line(f"  {at(event['at_ms'])}  {event['stage']:<18} {event['actor']}: {event['reason']}")
+    _tell_tournament(found["tournament"])
     _tell_patch(found)
+
+
+def _tell_tournament(rows: list[dict[str, Any]]) -> None:
+    """Who competed, and what became of it."""
+    from nightshift.daemon.cli.output import line, table
+
+    if not rows:
+        return
+    line("\ntournament", "bold")
+    heads = ("round", "creator", "rank", "score", "kind", "judgement", "group", "why")
+    table(heads, ([str(row[head]) if head in row else _cell(row, head) for head in heads] for row in rows))
+
+
+def _cell(row: dict[str, Any], head: str) -> str:
+    if head == "group":
+        return str(row["cluster"] or "")
+    if head == "judgement":
+        return "refuted" if row["refuted"] else str(row["judgement"])
+    return str(row["refuted"] or row["failed"] or row["reason"])[:120]
 
 
 def _neighbours(found: dict[str, Any]) -> list[str]:

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from nightshift.daemon.missions import tournament
+from nightshift.daemon.missions.ahead import Ahead, key_of
 from nightshift.daemon.missions.lessons import taught, teach
 from nightshift.daemon.missions.studio import Drafts, Grant, Studio
 from nightshift.daemon.missions.tournament import Criticise, Draft, Judge, Learn, Move, Rules, Standing
-from nightshift.daemon.model import Case, Patch
+from nightshift.daemon.model import Case, Critique, Patch
 from nightshift.daemon.ports import Critic, Fixer, Note, Reproducer, Tester
 
 Timed = Callable[[str], AbstractContextManager[None]]
@@ -38,28 +40,36 @@ class Contest:
     def hold(self, case: Case) -> Standing:
         """To the end. Raises EnvironmentBroke, GitError."""
         standing = tournament.opening(list(dict.fromkeys(creator.name for creator in self.creators)))
-        studio = Studio(self.reproducer)
+        studio, ahead = Studio(self.reproducer), Ahead()
         try:
             while not isinstance(move := tournament.next_move(standing, self.rules), tournament.Choose):
                 if time.monotonic() >= self.deadline and not isinstance(move, Judge):
                     break
-                standing, case = self._made(move, standing, case, studio)
+                standing, case = self._made(move, standing, case, studio, ahead)
             return standing
         finally:
             studio.stop(_OWNER, rest_s=_REST_S)
+            ahead.drop(_OWNER, rest_s=_REST_S)
 
-    def _made(self, move: Move, standing: Standing, case: Case, studio: Studio) -> tuple[Standing, Case]:
+    def _made(self, move: Move, standing: Standing, case: Case, studio: Studio, ahead: Ahead) -> tuple[Standing, Case]:
         if isinstance(move, Draft):
             with self.timed("drafting"):
-                drafts = self._drafts(move, standing, case, studio)
+                drafts = self._drafts(move, standing, case, studio, ahead)
             return standing.drafted(move.creator, drafts.patches, drafts.searches), case
         if isinstance(move, Judge):
+            field = tournament.foreseen(standing, move.entry, self.rules)
+            if field and self.cores > 1:
+                ahead.begin(_OWNER, key_of("critic", case, field), partial(self._compare, case, field))
             with self.timed("judging"):
-                verdict = self.tester.judge(case, move.entry.patch, self.note)
+                judge = partial(self.tester.judge, case, move.entry.patch, self.note)
+                verdict = ahead.take(_OWNER, key_of("judge", case, [move.entry.patch]), judge)
             return standing.judged(move.entry.patch.id, verdict), case
         studio.stop(_OWNER)
         if isinstance(move, Criticise):
-            return self._criticised(move.patches, standing, case), case
+            with self.timed("criticising"):
+                compare = partial(self._compare, case, move.patches)
+                critique = ahead.take(_OWNER, key_of("critic", case, move.patches), compare)
+            return standing.criticised(critique), case
         assert isinstance(move, Learn)
         with self.timed("criticising"):
             teaching = teach(case, move.refutations, self.reproducer, self.note)
@@ -67,12 +77,17 @@ class Contest:
             case = taught(case, teaching.lessons, teaching.criticism, parents)
         return standing.taught(teaching.lessons, teaching.criticism), case
 
-    def _criticised(self, patches: Sequence[Patch], standing: Standing, case: Case) -> Standing:
+    def _compare(self, case: Case, patches: Sequence[Patch]) -> Critique:
         assert self.critic is not None
-        with self.timed("criticising"):
-            return standing.criticised(self.critic.criticise(case, patches, self.note))
+        return self.critic.criticise(case, patches, self.note)
 
-    def _drafts(self, move: Draft, standing: Standing, case: Case, studio: Studio) -> Drafts:
+    def _drafts(self, move: Draft, standing: Standing, case: Case, studio: Studio, ahead: Ahead) -> Drafts:
         at_work = [next(c for c in self.creators if c.name == name) for name in move.creators]
         grant = Grant(seconds=self.deadline - time.monotonic(), cores=self.cores, tried=self.tried)
-        return studio.drafts(_OWNER, str(standing.number), case, at_work, grant, self.note)
+
+        def early(first: Patch) -> None:
+            if self.cores > 1 and all(first.diff != entry.patch.diff for entry in standing.entries):
+                judge = partial(self.tester.judge, case, first, self.note)
+                ahead.begin(_OWNER, key_of("judge", case, [first]), judge)
+
+        return studio.drafts(_OWNER, str(standing.number), case, at_work, grant, self.note, early)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from nightshift.daemon.kit.git import GitError
 from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.missions import proposals
+from nightshift.daemon.missions.ahead import Ahead
 from nightshift.daemon.missions.durable import STEP, Json
 from nightshift.daemon.missions.parts import Parts
 from nightshift.daemon.missions.studio import Studio
@@ -55,7 +56,7 @@ class Record:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.studio = Studio(parts.reproducer)
+        self.studio, self.ahead = Studio(parts.reproducer), Ahead()
 
     def enter(self, mission: str, stage: Stage, reason: str, **values: object) -> None:
         """Move to a stage and say why. A step that enters again was interrupted: told, and refused in the end, so
@@ -71,6 +72,11 @@ class Record:
             interrupted = self.interruption(mission, stage, reason)
         if interrupted > INTERRUPTIONS:
             raise Refused(f"the daemon died {interrupted} times during this step: it may be the step that kills it")
+
+    def at_rest(self, mission: str) -> None:
+        """Stop what is drafted for a mission, and forget what was begun ahead of time."""
+        self.studio.stop(mission)
+        self.ahead.drop(mission)
 
     def interruption(self, mission: str, stage: Stage, reason: str) -> int:
         """Note that the step under way was interrupted; returns how often it has been."""

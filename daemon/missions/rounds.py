@@ -31,11 +31,11 @@ class Rounds:
         rules, standing = Rules(**plan.get("rules", {})), tournament.opening(plan["fixers"])
         cases = [case]
         while not isinstance(move := tournament.next_move(standing, rules), tournament.Choose):
-            standing = await self._made(move, standing, cases)
+            standing = await self._made(move, standing, rules, cases)
         choice = await self._do("choose", self._steps.choose, cases[0], dump(standing), asdict(rules))
         return choice, cases[-1]
 
-    async def _made(self, move: Any, standing: Standing, cases: list[Json]) -> Standing:
+    async def _made(self, move: Any, standing: Standing, rules: Rules, cases: list[Json]) -> Standing:
         round_, case = standing.number, cases[-1]
         if isinstance(move, Draft):
             given = await self._do(_named(f"draft:{move.creator}", round_), self._steps.draft, case,
@@ -44,8 +44,11 @@ class Rounds:
             return standing.drafted(move.creator, patches, given.get("searches", ()))
         if isinstance(move, Judge):
             patch = dump(move.entry.patch)
-            verdict = await self._do(_named(f"judge:{patch['id']}", round_), self._steps.judge, case, patch,
-                                     {"round": round_ + 1, "rank": move.entry.rank})  # fmt: skip
+            place = {"round": round_ + 1, "rank": move.entry.rank}
+            field = [dump(each) for each in tournament.foreseen(standing, move.entry, rules)]
+            verdict = await self._do(
+                _named(f"judge:{patch['id']}", round_), self._steps.judge, case, patch, place, field
+            )
             return standing.judged(patch["id"], load(Verdict, verdict))
         if isinstance(move, Criticise):
             field = [dump(patch) for patch in move.patches]

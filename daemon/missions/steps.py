@@ -21,7 +21,7 @@ class Steps(MendingSteps, TournamentSteps, ShippingSteps, OperatingSteps):
     @breakable
     def finish(self, mission: str, stage: str, reason: str) -> Json:
         """The end: mission, incident, journal, track record and one notice, in one transaction."""
-        self.studio.stop(mission)
+        self.at_rest(mission)
         end = Stage(stage)
         if end is Stage.ESCALATED:
             reason = proposals.with_advice(reason, proposals.written(self.events_of(mission)))
@@ -43,7 +43,7 @@ class Steps(MendingSteps, TournamentSteps, ShippingSteps, OperatingSteps):
     @breakable
     def pause(self, mission: str, signal: Mapping[str, str]) -> Json:
         """Stand still until a person says resume."""
-        self.studio.stop(mission)
+        self.at_rest(mission)
         self.parts.store.missions.set(mission, paused=True)
         self.say(mission, f"paused by {signal['actor']}: {signal['reason']}", actor=signal["actor"])
         return {}

@@ -4,16 +4,18 @@ and leaves in the journal what it takes to hold the tournament again."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nightshift.daemon.missions import arbiter, lessons, scoresheet, steering
+from nightshift.daemon.missions.ahead import key_of
 from nightshift.daemon.missions.decision import decide
 from nightshift.daemon.missions.durable import Json
 from nightshift.daemon.missions.record import Record, as_object, breakable
 from nightshift.daemon.missions.studio import Drafts, Grant
 from nightshift.daemon.missions.tournament import Entry, Rules, Standing
-from nightshift.daemon.model import Case, Criticism, Critique, Patch, Stage, dump, load
+from nightshift.daemon.model import Case, Criticism, Critique, Patch, Stage, Verdict, dump, load
 from nightshift.daemon.ports import EnvironmentBroke, Refused
 
 
@@ -24,7 +26,7 @@ class TournamentSteps(Record):
     def plan(self, mission: str, case: Json) -> Json:
         """The order of fixers, from their track record with this kind of exception, and from what people asked for; and
         the rules, as the configuration has them now."""
-        self.studio.stop(mission)
+        self.at_rest(mission)
         tally = self.parts.store.memory.tally(case["diagnosis"]["exception"])
         fixers = arbiter.order(list(dict.fromkeys(f.name for f in self.parts.fixers)), tally)
         fixers = steering.steered(fixers, steering.wishes(self.events_of(mission)))
@@ -62,17 +64,32 @@ class TournamentSteps(Record):
             grant = Grant(seconds=left_s, cores=limits.tournament.creators_at_once(), candidates=limits.candidates,
                           patches=limits.patches)  # fmt: skip
             note = self.note(mission, "creators")
-            return self.studio.drafts(mission, f"{case.base}:{number}", case, at_work, grant, note)
+
+            def early(first: Patch) -> None:
+                if not number and grant.cores > 1:
+                    self.ahead.begin(
+                        mission, key_of("judge", case, [first]), partial(self._judged, mission, case, first)
+                    )
+
+            return self.studio.drafts(mission, f"{case.base}:{number}", case, at_work, grant, note, early)
+
+    def _judged(self, mission: str, case: Case, patch: Patch) -> Verdict:
+        return self.parts.tester.judge(case, patch, self.note(mission, "tester"))
 
     @breakable
-    def judge(self, mission: str, case: Json, patch: Json, place: Mapping[str, int]) -> Json:
-        """The independent tester's verdict on one patch; `place` is its round and rank."""
+    def judge(
+        self, mission: str, case: Json, patch: Json, place: Mapping[str, int], foreseen: Sequence[Json] = ()
+    ) -> Json:
+        """The independent tester's verdict on one patch; `place` is its round and rank, `foreseen` the field that the
+        critic will be asked about should it pass."""
         self.enter(
             mission, Stage.JUDGING, f"judging {patch['fixer']}'s patch {patch['id']}{_again(place['round'] - 1)}"
         )
-        drafted = load(Patch, patch)
+        drafted, known = load(Patch, patch), load(Case, case)
         with self.spending(mission):
-            verdict = self.parts.tester.judge(load(Case, case), drafted, self.note(mission, "tester"))
+            self._compare_ahead(mission, known, [load(Patch, each) for each in foreseen])
+            judge = partial(self._judged, mission, known, drafted)
+            verdict = self.ahead.take(mission, key_of("judge", known, [drafted]), judge)
         if verdict.judgement == "unjudged":
             raise EnvironmentBroke(verdict.reason)
         entry = {**place, "creator": drafted.fixer, "score": drafted.score}
@@ -81,6 +98,11 @@ class TournamentSteps(Record):
         if verdict.judgement == "rejected":
             self.remember(mission, drafted.fixer, drafted.kind, "rejected")
         return as_object(dump(verdict))
+
+    def _compare_ahead(self, mission: str, case: Case, field: list[Patch]) -> None:
+        if field and self.parts.critic and self.parts.budget.tournament.creators_at_once() > 1:
+            compare = partial(self.parts.critic.criticise, case, field, self.note(mission, "critic"))
+            self.ahead.begin(mission, key_of("critic", case, field), compare)
 
     @breakable
     def criticise(self, mission: str, case: Json, field: list[Json], number: int) -> Json:
@@ -104,7 +126,8 @@ class TournamentSteps(Record):
             return _nothing(patches)
         try:
             with self.spending(mission):
-                return self.parts.critic.criticise(case, patches, self.note(mission, "critic"))
+                compare = partial(self.parts.critic.criticise, case, patches, self.note(mission, "critic"))
+                return self.ahead.take(mission, key_of("critic", case, patches), compare)
         except Refused as spent:
             self.say(mission, f"nothing was compared: {spent}", actor="critic")
             return _nothing(patches)
@@ -125,7 +148,7 @@ class TournamentSteps(Record):
     @breakable
     def choose(self, mission: str, case: Json, standing: Json, rules: Json) -> Json:
         """The arbiter's choice, or none; the record of the whole tournament goes into the journal."""
-        self.studio.stop(mission)
+        self.at_rest(mission)
         held, known = load(Standing, standing), load(Case, case)
         assert known.reproduction is not None
         choice = decide(held, known.reproduction)
@@ -133,8 +156,6 @@ class TournamentSteps(Record):
         sheet = scoresheet.Scoresheet(case=known, rules=Rules(**rules), standing=held, reason=choice.reason,
                                       chosen=verdict.patch.id if verdict else "")  # fmt: skip
         data: Json = {"tournament": scoresheet.written(sheet)}
-        if verdict:
-            data["verdict"] = dump(verdict)
         tried = Counter(row["judgement"] for row in data["tournament"]["table"])
         self.say(mission, choice.reason, actor="arbiter", data={**data, "candidates": dict(tried)})
         return {"verdict": dump(verdict) if verdict else None, "reason": choice.reason}

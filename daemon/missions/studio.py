@@ -110,6 +110,7 @@ class Session:
         self._left, self._stopped = deque(self.creators), False
         self._lock, self._ends = threading.Lock(), time.monotonic() + self.grant.seconds * (1 - KEPT_FOR_JUDGING)
         self._leashes: list[Leash] = []
+        self._first: dict[str, Future[Patch | None]] = {creator.name: Future() for creator in self.creators}
         self._threads = [
             threading.Thread(target=self._work, name="creator", daemon=True)
             for _ in range(min(max(1, self.grant.cores), len(self.creators)))
@@ -117,14 +118,19 @@ class Session:
         for thread in self._threads:
             thread.start()
 
+    def first(self, creator: str) -> Patch | None:
+        """A creator's first draft, as soon as it is there; None when it ended without any."""
+        return self._first[creator].result()
+
     def stop(self) -> None:
         """Nobody wants what is not drafted yet."""
         with self._lock:
             self._stopped = True
             self._left.clear()
             leashes = list(self._leashes)
-        for future in self.results.values():
-            future.cancel()
+        for creator, future in self.results.items():
+            if future.cancel():
+                self._first[creator].set_result(None)
         for leash in leashes:
             leash.cut()
 
@@ -145,6 +151,9 @@ class Session:
             except BaseException as error:  # noqa: BLE001 - a thread's edge: whoever waits gets it
                 stopped = self._stopped or isinstance(error, Stopped)
                 future.set_exception(CancelledError() if stopped else error)
+            finally:
+                if not self._first[creator.name].done():
+                    self._first[creator.name].set_result(None)
 
     def _next(self) -> tuple[Fixer, int] | None:
         """The strongest creator left, and how many turns the cores have to take from here on."""
@@ -167,6 +176,8 @@ class Session:
         for patch in mending.draft(creator, self.case, leash, budget, self._noting(leash)):
             leash.check()
             patches.append(patch)
+            if len(patches) == 1:
+                self._first[creator.name].set_result(patch)
         return Drafts(patches=tuple(patches), searches=tuple(_plain(creator.name, s) for s in searches))
 
     def _noting(self, leash: Leash) -> Note:
@@ -193,14 +204,22 @@ class Studio:
         self._sessions: dict[str, tuple[str, Session]] = {}
         self._lock = threading.Lock()
 
-    def drafts(self, owner: str, turn: str, case: Case, creators: Sequence[Fixer], grant: Grant, note: Note) -> Drafts:
-        """The drafts of the first of `creators`; the others begin as well. `turn` tells an owner's sessions apart.
+    def drafts(
+        self, owner: str, turn: str, case: Case, creators: Sequence[Fixer], grant: Grant, note: Note,
+        early: Callable[[Patch], None] = lambda _: None,
+    ) -> Drafts:  # fmt: skip
+        """The drafts of the first of `creators`; the others begin as well. `turn` tells an owner's sessions apart,
+        `early` is told the first draft while that creator still looks for more.
 
         Raises what the creator raised; the next call then begins anew.
         """
         session = self._session(owner, turn, case, creators, grant, note)
+        result = session.results[creators[0].name]
         try:
-            return session.results[creators[0].name].result()
+            first = session.first(creators[0].name)
+            if first is not None and not result.done():
+                early(first)
+            return result.result()
         except CancelledError as stopped:
             self.stop(owner)
             raise EnvironmentBroke("drafting was stopped") from stopped

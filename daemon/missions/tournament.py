@@ -225,6 +225,13 @@ def next_move(standing: Standing, rules: Rules) -> Move:
     return Draft(creators=left) if left else Choose()
 
 
+def foreseen(standing: Standing, entry: Entry, rules: Rules) -> tuple[Patch, ...]:
+    """The field the critic will be asked about if the tester accepts this entry as it is; () when it will not be."""
+    accepted = Verdict(judgement=Judgement.ACCEPTED, patch=entry.patch)
+    move = next_move(standing.judged(entry.patch.id, accepted), rules)
+    return move.patches if isinstance(move, Criticise) else ()
+
+
 def _unheard(now: Round, rules: Rules) -> bool:
     return rules.critic and any(now.said_of(entry) is None for entry in now.survivors)
 

@@ -138,6 +138,15 @@ class _Drafting:
         )  # fmt: skip
 
     def patches(self, budget: Budget, note: Note) -> Iterator[Patch]:
+        """Distinct patches; what they cost is told in the end."""
+        try:
+            yield from self._asked(budget, note)
+        finally:
+            first, calls = self.settings.seed, self.spending.calls
+            told = {"seeds": [first + call for call in range(calls)], "spent": str(self.spending)}
+            budget.searched({"model": self.settings.model or self.provider.name, "candidates": calls, **told})
+
+    def _asked(self, budget: Budget, note: Note) -> Iterator[Patch]:
         wanted = min(self.settings.samples, budget.patches)
         for call in range(self.settings.max_calls):
             if len(self.seen) >= wanted:
@@ -188,6 +197,7 @@ class _Drafting:
             id=stable_id("patch", ModelFixer.name, self.case.base, change.diff), base=self.case.base, diff=change.diff,
             files=change.files, fixer=ModelFixer.name, kind="model", score=1.0 / len(self.seen),
             rationale=f"{words} [{self.provider.name}: {self.spending}]",
+            parents=tuple(parent.id for parent in self.case.parents[-2:]),
         )  # fmt: skip
 
 

@@ -40,7 +40,8 @@ def build_prompt(case: Case, repo: BareRepo, *, nonce: str, budget_tokens: int, 
     """The prompt for a case within about `budget_tokens`. Reads the tree at `case.base`; raises GitError."""
     system = _SYSTEM.replace("NONCE", nonce)
     room = max(1000, budget_tokens * _CHARS_PER_TOKEN - len(system))
-    head = [*_failure(case, nonce, min(_LOG_CHARS, room // 3)), *_turns(turns, nonce, room // 8)]
+    head = [*_failure(case, nonce, min(_LOG_CHARS, room // 3)), *_criticism(case, nonce, room // 8),
+            *_turns(turns, nonce, room // 8)]  # fmt: skip
     left = room - sum(map(len, head)) - 200
     parts = [*head, *_sources(case, repo, nonce, left), "Answer with the JSON object now."]
     return Prompt(system=system, user="\n\n".join(parts))
@@ -70,6 +71,16 @@ def _frames(frames: tuple[Frame, ...]) -> str:
             f"{frame.path}:{frame.line} in {frame.function}: {frame.code}" + (f"  [{values}]" if values else "")
         )
     return "\n".join(rows)
+
+
+def _criticism(case: Case, nonce: str, limit: int) -> list[str]:
+    """What earlier rounds brought: why it was refuted, and the changes themselves, to be varied."""
+    told = "\n".join(case.criticism[-6:])
+    parts = [
+        fence("what was held against earlier changes; yours must not fail the same way", clean(told, limit), nonce)
+    ]
+    changes = (fence("such a change, refuted: vary it", clean(p.diff, limit // 2), nonce) for p in case.parents[-2:])
+    return [*parts, *changes] if told else []
 
 
 def _turns(turns: tuple[Turn, ...], nonce: str, limit: int) -> list[str]:

@@ -31,6 +31,7 @@ _ALTERNATIVES = 6
 _GRADED = 600
 _JOINED = 260
 _WHOLE_TEST = 0.5
+_ACCOUNTED = 20
 
 
 class Settings(BaseModel):
@@ -64,6 +65,7 @@ class Search:
     seconds: float = 0.0
     why: str = ""
     grades: dict[int, float] = field(default_factory=dict)
+    plausible: list[int] = field(default_factory=list)
     paired: bool = False
     lost: int = 0
     enough_at: float = math.inf
@@ -123,7 +125,10 @@ class TemplateFixer:
                 f"templates: {len(baseline['failing']) or 'the check'} failing, {baseline['passing']} passing, "
                 f"{len(search.candidates)} candidates"
             )
-            yield from self._search(search, repo, note)
+            try:
+                yield from self._search(search, repo, note)
+            finally:
+                budget.searched(_account(search))
 
     def _setup(self, case: Case, files: Mapping[str, File], call: PytestCall | None, budget: Budget) -> dict[str, Any]:
         made = case.reproduction
@@ -171,7 +176,8 @@ class TemplateFixer:
         found = []
         for message in search.talk.hear(search.budget.deadline + 5.0):
             if message["t"] == "plausible":
-                found.append(search.candidates[_index(message["n"], search)])
+                search.plausible.append(_index(message["n"], search))
+                found.append(search.candidates[search.plausible[-1]])
             elif message["t"] == "grade":
                 search.grades[_index(message["n"], search)] = float(message["grade"])
             elif message["t"] == "idle":
@@ -198,6 +204,20 @@ class TemplateFixer:
         first = len(search.candidates)
         search.candidates.extend(joined)
         return _try(joined, first) if joined else None
+
+
+def _account(search: Search) -> dict[str, Any]:
+    """How it was searched, for the record: nothing is drawn by lot, so the ranking alone repeats it."""
+    shown = dict.fromkeys([*search.plausible[:_ACCOUNTED], *range(min(_ACCOUNTED, len(search.candidates)))])
+    best = [
+        {
+            "n": n, "score": round(search.candidates[n].score, 6), "plausible": n in search.plausible,
+            "edits": [f"{e.path}:{e.line} {e.template}: {e.note}"[:160] for e in search.candidates[n].edits],
+        }
+        for n in list(shown)[:_ACCOUNTED]
+    ]  # fmt: skip
+    return {"candidates": len(search.candidates), "tried": search.tried, "seconds": round(search.seconds, 3),
+            "why": search.why or "time is up", "plausible": len(search.plausible), "best": best}  # fmt: skip
 
 
 def _index(n: Any, search: Search) -> int:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from nightshift.daemon.model import Diagnosis, Reproduction, Suspect
+from nightshift.daemon.model import Diagnosis, Patch, Reproduction, Suspect
 from nightshift.fixers.model.prompt import Turn, build_prompt
 from nightshift.fixers.model.sources import Place, files_of, places
 
@@ -91,3 +91,11 @@ def test_a_synthesised_test_is_shown(build, case):
     prompt = build(replace(case, diagnosis=Diagnosis(), reproduction=reproduction))
     assert "test test_made.py (read only)" in prompt.user
     assert "return x / 0" in prompt.user
+
+
+def test_what_the_critic_refuted_is_told_and_shown_to_be_varied(build, case):
+    parent = Patch(id="p", base=case.base, diff="--- a/x\n+++ b/x\n+rounded\n", files=("x",), fixer="f", rationale="r")
+    prompt = build(replace(case, criticism=("a change of x was refuted: f(2) is 3",), parents=(parent,)))
+    assert "refuted: f(2) is 3" in prompt.user
+    assert "+rounded" in prompt.user
+    assert "refuted" not in build().user

@@ -1,0 +1,67 @@
+"""`nightshift heal --record` and `nightshift replay`, as a user would use them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.engine
+
+MEAN = "def mean(values):\n    return sum(values) / (len(values) - 1)\n"
+TEST = "from stats import mean\n\n\ndef test_mean():\n    assert mean([1, 2, 3]) == 2\n    assert mean([4]) == 4\n"
+CHECK = "python -m pytest -q"
+
+
+def replay(*args: object) -> tuple[int, str, str]:
+    argv = [sys.executable, "-m", "nightshift.daemon.cli", "replay", *map(str, args)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=240)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_recorded_tournament_comes_out_the_same_and_a_doctored_one_does_not(repository, tmp_path):
+    repository.commit({"stats.py": MEAN, "test_stats.py": TEST})
+    record = tmp_path / "tournament.json"
+    healed = repository.heal("--check", CHECK, "--record", str(record))
+    assert healed.json["outcome"] == "healed", healed.err
+    assert healed.json["rounds"][-1]["judgement"] == "accepted"
+    data = json.loads(record.read_text())
+    (search,) = [s for s in data["standing"]["rounds"][0]["searches"] if s["creator"] == "templates"]
+    assert search["candidates"] >= search["tried"] > 0
+    assert any(candidate["plausible"] for candidate in search["best"])
+    repository.commit({"other.py": "x = 1\n"}, "later work")
+    code, out, err = replay(record, "--repo", repository.path, "--json")
+    assert code == 0, out + err
+    assert json.loads(out)["same"] is True
+    data["standing"]["rounds"][0]["entries"][0]["verdict"].update(judgement="rejected", failed="suite")
+    record.write_text(json.dumps(data))
+    code, out, err = replay(record, "--repo", repository.path)
+    assert code == 1, out + err
+    assert "rejected at suite then, accepted now" in out
+
+
+def test_what_cannot_be_replayed_is_said_in_one_line(repository, tmp_path):
+    repository.commit({"stats.py": MEAN, "test_stats.py": TEST})
+    record = tmp_path / "tournament.json"
+    repository.heal("--check", CHECK, "--record", str(record))
+    other = tmp_path / "other"
+    subprocess.run(["git", "init", "-q", str(other)], check=True)
+    garbage = tmp_path / "garbage.json"
+    garbage.write_text("[1, 2")
+    for args, status, said in (
+        ((record,), 2, "--repo"),
+        ((record, "--repo", tmp_path / "nowhere"), 2, "no such folder"),
+        ((record, "--repo", other), 2, "has no commit"),
+        ((garbage, "--repo", repository.path), 2, "can't be read"),
+    ):
+        code, out, err = replay(*args)
+        assert (code, out, len(err.splitlines())) == (status, "", 1), err
+        assert said in err
+
+
+def test_nothing_to_record_is_said(repository, tmp_path):
+    repository.commit({"app.py": "x = 1\n"})
+    healed = repository.heal("--check", CHECK, "--record", str(tmp_path / "none.json"))
+    assert healed.json["outcome"] == "no_patch"
+    assert "nothing to record" in healed.err
+    assert not (tmp_path / "none.json").exists()
