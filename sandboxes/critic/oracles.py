@@ -1,5 +1,5 @@
-"""What can contradict a patch without a new test: production's own input, docstring examples, return annotations, and
-that an answer depends on what is asked.
+"""What can contradict a patch without a new test: production's own input, docstring examples, return annotations, the
+same failure on inputs of the same kinds, and that an answer depends on what is asked.
 
 Each oracle is silent where base already disagrees with it: stale documentation must not block every repair.
 """
@@ -17,7 +17,7 @@ from nightshift.sandboxes.critic.examine import Examination
 from nightshift.sandboxes.critic.functions import Function, parsed
 from nightshift.sandboxes.critic.inputs import DRAWN, PRODUCTION
 from nightshift.sandboxes.critic.lessons import call_lesson, example_lesson
-from nightshift.sandboxes.critic.session import Answers
+from nightshift.sandboxes.critic.session import Answer, Answers
 
 _SIMPLE = {
     "int": {"int", "bool"}, "float": {"float", "int", "bool"}, "str": {"str"}, "bool": {"bool", "bool_"},
@@ -25,7 +25,9 @@ _SIMPLE = {
     "tuple": {"tuple"}, "set": {"set"}, "frozenset": {"frozenset"}, "List": {"list"}, "Dict": {"dict"},
     "Tuple": {"tuple"}, "Set": {"set"},
 }  # fmt: skip
-MANY, FEW = 30, 10
+MANY, FEW, SOME = 30, 10, 3
+BLUNDERS = frozenset({"TypeError", "AttributeError", "NameError", "UnboundLocalError", "RecursionError", "endless"})
+"""Failures that say nothing of the arguments' values, where their types are as recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ def refutations(found: Examination) -> dict[int, Refutation]:
     """The first thing that contradicts each version, by its place in the field; absent = nothing does."""
     refuted: dict[int, Refutation] = {}
     for version in range(len(found.answers)):
-        for oracle in (production, documented, annotated, deaf):
+        for oracle in (production, documented, annotated, unhealed, deaf):
             if said := next(oracle(found, version), None):
                 refuted[version] = said
                 break
@@ -84,12 +86,24 @@ def documented(found: Examination, version: int) -> Iterator[Refutation]:
         mine = _held(found.answers[version], number)
         others = [_held(each, number) for each in found.answers]
         for at in range(len(document.examples())):
-            if _at(mine, at) is not False:
+            if _at(mine, at) is not False or _same_number(found.answers[version], document, number, at):
                 continue
             if _at(base, at) and _at(again, at):
                 yield _example(found, document, version, number, at, "held before and fails now")
             elif document.changed and any(_at(other, at) for other in others):
                 yield _example(found, document, version, number, at, "still fails; with another patch it holds")
+
+
+def _same_number(answers: Answers, document: Document, number: int, at: int) -> bool:
+    """Whether what an example gave equals what it wants all the same (0 and 0.0), though it is written otherwise."""
+    held, gave = answers.examples[number]
+    failed = sum(not each for each in held[:at])
+    if failed >= len(gave):
+        return False
+    try:
+        return bool(ast.literal_eval(gave[failed]) == ast.literal_eval(document.examples()[at].want.strip()))
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return False
 
 
 def _held(answers: Answers, number: int) -> tuple[bool, ...] | None:
@@ -124,7 +138,8 @@ def annotated(found: Examination, version: int) -> Iterator[Refutation]:
         if not allowed:
             continue
         asked = [n for n in usable(found) if found.inputs[n].name == function.name]
-        before = [found.base.calls[n].kind for n in asked if found.base.calls[n].what == "returned"]
+        base = found.base.calls
+        before = [base[n].kind for n in asked if n in base and base[n].what == "returned"]
         if not before or not set(before) <= allowed:
             continue
         for number in asked:
@@ -143,6 +158,25 @@ def _allowed(function: Function) -> set[str]:
     if isinstance(function.node, ast.AsyncFunctionDef):
         return set()
     return _SIMPLE.get(name, set())
+
+
+def unhealed(found: Examination, version: int) -> Iterator[Refutation]:
+    """The call that fails on base works now; calls with arguments of the same kinds still fail in the same way, which
+    for these ways of failing is never what a caller wants."""
+    base, mine = found.base.calls, found.answers[version].calls
+    asked = [n for n in usable(found) if n in base and n in mine]
+    recorded = [n for n in asked if found.inputs[n].source != DRAWN and mine[n].what == "returned"]
+    for way in sorted({_failure(base[n]) for n in recorded} & BLUNDERS):
+        failing = [n for n in asked if found.inputs[n].source == DRAWN and _failure(base[n]) == way]
+        still = [n for n in failing if _failure(mine[n]) == way]
+        if len(still) >= SOME and len(still) * 10 >= len(failing):
+            shortest = min(still, key=lambda n: (len(found.inputs[n].shown()), n))
+            shown = f"{found.inputs[shortest].shown()} {mine[shortest].shown()}"
+            yield Refutation(why=f"only some calls are healed: {shown}, as {len(still)} of {len(failing)} such inputs")
+
+
+def _failure(answer: Answer) -> str:
+    return {"raised": answer.text.partition(";")[0], "endless": "endless"}.get(answer.what, "")
 
 
 def deaf(found: Examination, version: int) -> Iterator[Refutation]:

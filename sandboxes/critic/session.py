@@ -19,7 +19,7 @@ from nightshift.daemon.ports import Sandbox
 from nightshift.sandboxes.critic.inputs import Input
 from nightshift.sandboxes.critic.inside import source
 
-CALL_S, VERSION_S, QUIET_S, SPARE_S = 0.25, 6.0, 3.0, 10.0
+CALL_S, VERSION_S, QUIET_S, RECORD_S, SPARE_S = 0.25, 8.0, 3.0, 12.0, 10.0
 _UNPACKED, _ROWS = 64 << 20, 20_000
 _PYTEST = ("-p", "no:cacheprovider", "--continue-on-collection-errors", "--maxfail=0", "--tb=no")
 
@@ -40,11 +40,12 @@ class Recording:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What one call gave. `what`: returned | raised | endless | unbuilt. `kind` is the name of the returned type."""
+    """What one call gave. `what`: returned | raised | endless | unbuilt. `kind` is the name of the returned type; it
+    does not count when answers are compared: 0 and 0.0 are the same to most callers."""
 
     what: str
     text: str
-    kind: str = ""
+    kind: str = field(default="", compare=False)
 
     def shown(self) -> str:
         """For people."""
@@ -85,7 +86,8 @@ class Session:
         """Run the check once, watched. Raises EnvironmentBroke, NoAnswer."""
         orders = {"args": [*call.args, *_PYTEST], "module": call.module, "changed": sorted(changed),
                   "tests": sorted(tests)}  # fmt: skip
-        job = self._job(["values", "record"], orders, {}, restarts=0, quiet_s=self.timeout_s, most_s=self.timeout_s)
+        most_s = min(RECORD_S, self.timeout_s)
+        job = self._job(["values", "record"], orders, {}, restarts=0, quiet_s=most_s, most_s=most_s)
         rows = [row for row in self._carried_out([job])[0] if isinstance(row, dict)]
         paths = next((row["paths"] for row in rows if row.get("k") == "paths" and _texts(row.get("paths"))), ["."])
         reached = {(str(r.get("path")), r["line"]) for r in rows if r.get("k") == "reached" and _is_int(r.get("line"))}

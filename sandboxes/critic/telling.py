@@ -1,4 +1,10 @@
-"""When nobody can tell which of the patches is right: said instead of guessing. Figures: docs/decisions/critic.md."""
+"""When nobody can tell which of the patches is right: said instead of guessing.
+
+The best patch's behaviour is weighed against the behaviours of its rivals, each patch by the square of its score as a
+share of the best one's; where less than `SURE` of the weight answers as the best does, the tests leave it open. Rivals
+that mostly answer one and the same where they differ (a guard that returns a constant) weigh nothing. How the figures
+were found: docs/decisions/critic.md.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +15,64 @@ from nightshift.sandboxes.critic.clusters import apart
 from nightshift.sandboxes.critic.examine import Examination
 from nightshift.sandboxes.critic.inputs import PRODUCTION
 
-CLOSE = 0.2
-"""Scores this near to each other (as a share of the better one) rank two patches alike."""
+SURE = 0.55
+DULL, ENOUGH = 0.25, 8
+ELSEWHERE = 0.35
+"""What a patch of another fixer weighs: scores of two fixers don't compare."""
 UNPROMPTED = ("revert", "partial-revert")
 """What history says is right needs no rank among guesses."""
 
 
 def untellable(found: Examination, numbers: Sequence[int], left: Sequence[int]) -> str:
     """Why the best patch of those `left` (places in the field, best first) can't be told from its rivals, or ''."""
-    patches = [version.patch for version in found.field.versions]
-    rivals = [v for v in left[1:] if numbers[v] and numbers[v] != numbers[left[0]]] if left else []
-    if not rivals or patches[left[0]].kind in UNPROMPTED or not numbers[left[0]]:
+    best = left[0] if left else 0
+    rivals = [v for v in left[1:] if numbers[v] and numbers[v] != numbers[best]] if left and numbers[best] else []
+    if not rivals or found.field.versions[best].patch.kind in UNPROMPTED:
         return ""
-    best, rival = left[0], rivals[0]
+    for rival in rivals:
+        split = apart(found, best, rival)
+        if split and found.inputs[split[0]].source == PRODUCTION:
+            return f"patches differ on what production recorded: {_differ(found, best, rival, split[0])}"
+    sure = weight_of_best(found, numbers, left)
+    if sure >= SURE:
+        return ""
+    rival = max(rivals, key=lambda v: _weight(found, numbers, best, v))
     split = apart(found, best, rival)
-    at = f"on {found.inputs[split[0]].shown()}: {_says(found, best, split[0])}, {_says(found, rival, split[0])}"
-    if any(found.inputs[n].source == PRODUCTION for n in split):
-        return f"the best two patches differ on what production recorded, {at}"
-    if close(patches[best], patches[rival]):
-        return f"two patches rank alike and differ, {at}"
-    return ""
+    many = len({numbers[v] for v in left if numbers[v]})
+    return (
+        f"{many} behaviours pass the tests and none stands out ({sure:.0%} for the best ranked): "
+        f"{_differ(found, best, rival, split[0])}"
+    )
 
 
-def close(one: Patch, other: Patch) -> bool:
-    """Whether two patches of one fixer rank nearly alike."""
-    return one.fixer == other.fixer and one.score > 0 and one.score - other.score < CLOSE * one.score
+def weight_of_best(found: Examination, numbers: Sequence[int], left: Sequence[int]) -> float:
+    """The share of weight whose behaviour is that of the best patch, 0 to 1."""
+    weights = {v: _weight(found, numbers, left[0], v) for v in left if numbers[v]}
+    same = sum(weight for v, weight in weights.items() if numbers[v] == numbers[left[0]])
+    return same / (sum(weights.values()) or 1.0)
 
 
-def _says(found: Examination, version: int, number: int) -> str:
-    answer = found.answers[version].calls.get(number)
-    return f"{found.field.versions[version].patch.id} answers {answer.shown() if answer else 'nothing'}"
+def _weight(found: Examination, numbers: Sequence[int], best: int, version: int) -> float:
+    patches = [each.patch for each in found.field.versions]
+    if numbers[version] != numbers[best] and _dull(found, best, version):
+        return 0.0
+    return _share(patches[best], patches[version]) ** 2
+
+
+def _share(best: Patch, other: Patch) -> float:
+    if other.fixer != best.fixer:
+        return ELSEWHERE
+    return min(1.0, max(other.score, 0.0) / best.score) if best.score > 0 else 1.0
+
+
+def _dull(found: Examination, best: int, version: int) -> bool:
+    """Whether a rival, where it differs, answers far fewer different things than the best patch does there."""
+    split = apart(found, best, version)
+    mine = {found.answers[best].calls[n] for n in split}
+    other = {found.answers[version].calls[n] for n in split}
+    return len(split) >= ENOUGH and len(other) < DULL * len(mine)
+
+
+def _differ(found: Examination, best: int, rival: int, number: int) -> str:
+    one, other = (found.answers[v].calls[number].shown() for v in (best, rival))
+    return f"on {found.inputs[number].shown()} the best answers {one}, another {other}"

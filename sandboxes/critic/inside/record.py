@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,25 @@ if TYPE_CHECKING:
 
     from nightshift.sandboxes.critic.inside.values import encode
 
-EACH = 60
+EACH, TEST_S = 60, 1.5
+
+
+class Overtime(BaseException):
+    """A test took more processor time than watching it is worth."""
+
+
+def impatient() -> None:
+    """Interrupt tests that hang: one that is still running at two ticks in a row."""
+    last = [""]
+
+    def tick(*_: Any) -> None:
+        now = os.environ.get("PYTEST_CURRENT_TEST", "")
+        before, last[0] = last[0], now
+        if now and now == before:
+            raise Overtime
+
+    signal.signal(signal.SIGPROF, tick)
+    signal.setitimer(signal.ITIMER_PROF, TEST_S / 2, TEST_S / 2)
 
 
 class Recorder:
@@ -43,7 +62,7 @@ class Recorder:
             if outermost:
                 self.entry.append((frame, len(self.seen)))
                 self._write(frame, place, "entry")
-            if hit:
+            if hit and not (frame.f_back and frame.f_back.f_code is frame.f_code):  # of a recursion the outermost
                 self._write(frame, place, "changed")
                 self._reached()
         elif event == "return" and self.entry and self.entry[0][0] is frame:
@@ -119,10 +138,12 @@ def main() -> None:
 
     sys.argv = ["pytest", *orders["args"]]
     recorder = Recorder(orders, send)
+    impatient()
     sys.setprofile(recorder)
     try:
         code = int(pytest.main(orders["args"]))
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         sys.setprofile(None)
     root = os.getcwd()
     paths = [path for path in sys.path if path == root or path.startswith(root + os.sep)]
