@@ -235,6 +235,7 @@ class Case:
     `repo` is a bare repository the daemon owns (never the monitored one), `base` a full commit id in it.
     `python` is the interpreter used in the ``host`` image ('' = the daemon's own). `criticism` is what was held against
     patches of earlier rounds, a line each; `parents` are those patches, for creators that vary what nearly worked.
+    `precedents` healed earlier incidents here, newest first.
     """
 
     id: str
@@ -247,6 +248,16 @@ class Case:
     reproduction: Reproduction | None = None
     criticism: tuple[str, ...] = ()
     parents: tuple[Patch, ...] = ()
+    precedents: tuple[Precedent, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precedent:
+    """A change that healed an earlier incident of the same repository: `diff` on the commit `base`."""
+
+    mission: str
+    base: str
+    diff: str
 
 
 @dataclass(frozen=True, kw_only=True)

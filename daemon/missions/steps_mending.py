@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nightshift.daemon.missions import mending, shipped
+from nightshift.daemon.missions import mending, precedents, shipped
 from nightshift.daemon.missions.durable import Json
 from nightshift.daemon.missions.record import Record, as_object, breakable
 from nightshift.daemon.model import Case, Reproduction, Stage, dump, load
@@ -22,6 +22,7 @@ class MendingSteps(Record):
             repo = self.parts.forge.sync(service)
             case = mending.open_case(mission, service, repo, self.parts.forge.head(service), incident.signal)
             case = shipped.with_deploys(self.parts.store, service, incident, case)
+            case = precedents.with_precedents(self.parts.store, service, case)
             with self.parts.store.transaction():
                 # Until the hand-off is written, the intake may find something better to mend from.
                 now = self.incident_of(mission)

@@ -119,6 +119,13 @@ class Memory:
                 result.setdefault(fixer, {})[outcome] = count
         return result
 
+    def healed(self, service: str, limit: int) -> list[str]:
+        """Missions of a service that ended healed, newest first."""
+        where = (outcomes.c.service == service) & (outcomes.c.outcome == "healed")
+        query = select(outcomes.c.mission).where(where).order_by(outcomes.c.at_ms.desc()).limit(limit)
+        with self._db.begin() as c:
+            return [str(row.mission) for row in c.execute(query)]
+
     def bad_since(self, service: str, at_ms: int) -> int:
         """How many of a service's patches were rolled back at or after a time."""
         query = select(func.count()).where(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +23,8 @@ from nightshift.fixers.templates.site import Site, in_annotation, is_load
 from nightshift.fixers.templates.source import Edit
 
 TEMPLATE = "donor-pattern"
+_MINING = 0.3
+"""The share of the time that reading the history may take."""
 
 
 class Settings(BaseModel):
@@ -47,8 +50,10 @@ class DonorFixer:
 
     def draft(self, case: Case, bench: Workbench, budget: Budget, note: Note) -> Iterator[Patch]:
         """Patches made by patterns of the history that turn the reproduction green, best first."""
+        ends = time.monotonic() + _MINING * max(0.0, budget.deadline - time.monotonic())
         try:
-            patterns = mined(BareRepo(case.repo), case.base, self._settings.max_commits)
+            patterns = mined(BareRepo(case.repo), case.base, self._settings.max_commits, case.precedents,
+                             lambda: time.monotonic() > ends)  # fmt: skip
         except GitError as error:
             note(f"donors: the history can't be read: {error}")
             return

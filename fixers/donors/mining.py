@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from nightshift.daemon.kit.git import BareRepo
+from nightshift.daemon.kit.git import BareRepo, GitError
+from nightshift.daemon.model import Precedent
 from nightshift.fixers.donors.patterns import Pattern, abstracted, dump, generalised, proper
 
 _MOST_EDITS = 6
@@ -17,23 +20,49 @@ _MOST_FILES = 5
 _MOST_BYTES = 200_000
 _MOST_NODES = 40
 _MOST_PATTERNS = 400
+_AT_ONCE = 40
 _SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr, ast.Return, ast.Raise, ast.Delete)
+Change = tuple[str, Sequence[tuple[str, str, str]]]
+"""A commit, or a mission, with (path, old blob, new blob) of the Python files it changes."""
 
 
-def mined(repo: BareRepo, tip: str, most_commits: int) -> list[Pattern]:
-    """Patterns of the newest commits reachable from `tip`, those seen most often first. Raises GitError."""
+def mined(
+    repo: BareRepo, tip: str, most_commits: int, precedents: Sequence[Precedent] = (),
+    stop: Callable[[], bool] = lambda: False,
+) -> list[Pattern]:  # fmt: skip
+    """Patterns of what healed before and of the newest commits reachable from `tip`, those seen most often first.
+
+    `stop` is asked every forty commits: what was found by then is what there is. Raises GitError.
+    """
     found: list[Pattern] = []
-    for commit, files in _changes(repo, tip, most_commits):
-        edits = list(_of_commit(repo, commit, files))
-        if 0 < len(edits) <= _MOST_EDITS:
-            found += edits
-        if len(found) >= _MOST_PATTERNS:
-            break
-    return [pattern for pattern in generalised(found) if proper(pattern)]
+    for told in _told(repo, precedents):
+        found += [replace(pattern, healed=True) for pattern in _of_change(repo.blobs(_ids(told)), told)]
+    changes = (change for change in _changes(repo, tip, most_commits) if len(change[1]) <= _MOST_FILES)
+    while not stop() and len(found) < _MOST_PATTERNS and (some := list(itertools.islice(changes, _AT_ONCE))):
+        blobs = repo.blobs(sorted({blob for change in some for blob in _ids(change)}))
+        for change in some:
+            found += _of_change(blobs, change)
+    return [pattern for pattern in generalised(found[:_MOST_PATTERNS]) if proper(pattern)]
 
 
-def _changes(repo: BareRepo, tip: str, most: int) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
-    """Each commit with (path, old blob, new blob) of the Python files it changes."""
+def _ids(change: Change) -> list[str]:
+    return sorted({blob for _, old, new in change[1] for blob in (old, new)})
+
+
+def _told(repo: BareRepo, precedents: Sequence[Precedent]) -> Iterator[Change]:
+    """Precedents as changes; one whose base is not in the repository says nothing."""
+    flags = ("--raw", "--no-abbrev", "--no-renames", "--diff-filter=M")
+    for precedent in precedents:
+        try:
+            raw = repo.out("diff", *flags, precedent.base, repo.apply(precedent.base, precedent.diff), "--", "*.py")
+        except GitError:
+            continue
+        rows = [row.partition("\t") for row in raw.decode("utf-8", "replace").splitlines()]
+        yield precedent.mission, [(path, facts.split()[2], facts.split()[3]) for facts, _, path in rows]
+
+
+def _changes(repo: BareRepo, tip: str, most: int) -> Iterator[Change]:
+    """Each commit with the Python files it changes."""
     told = repo.out(
         "log", "--no-merges", f"--max-count={most}", "--format=commit %H", "--raw", "--no-abbrev", "--no-renames",
         "--diff-filter=M", tip, "--", "*.py",
@@ -52,22 +81,45 @@ def _changes(repo: BareRepo, tip: str, most: int) -> Iterator[tuple[str, list[tu
         yield commit, files
 
 
-def _of_commit(repo: BareRepo, commit: str, files: Sequence[tuple[str, str, str]]) -> Iterator[Pattern]:
-    if len(files) > _MOST_FILES:
-        return
-    blobs = repo.blobs(sorted({blob for _, old, new in files for blob in (old, new)}))
-    for path, old, new in files:
+def _of_change(blobs: Mapping[str, bytes], change: Change) -> list[Pattern]:
+    """The edits of one change as patterns; none of one that changes much."""
+    found: list[Pattern] = []
+    for path, old, new in change[1]:
         if max(len(blobs[old]), len(blobs[new])) > _MOST_BYTES:
             continue
-        try:
-            before, after = ast.parse(blobs[old]), ast.parse(blobs[new])
-        except (SyntaxError, ValueError, RecursionError):
-            continue
-        for one, other, insert in changed(before, after):
+        for one, other, insert in _edits(blobs[old], blobs[new]):
             if sum(1 for t in (one, other) for _ in ast.walk(t)) <= 2 * _MOST_NODES:
                 made = abstracted(one, other)
-                yield Pattern(before=made[0], after=made[1], insert=insert, commits=frozenset({commit}),
-                              paths=frozenset({path}))  # fmt: skip
+                found.append(Pattern(before=made[0], after=made[1], insert=insert, commits=frozenset({change[0]}),
+                                     paths=frozenset({path})))  # fmt: skip
+    return found if len(found) <= _MOST_EDITS else []
+
+
+def _edits(old: bytes, new: bytes) -> list[tuple[ast.AST, ast.AST, bool]]:
+    for before, after in (_around(old, new), (old, new)):
+        try:
+            return list(changed(ast.parse(before), ast.parse(after)))
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+    return []
+
+
+def _around(old: bytes, new: bytes) -> tuple[bytes, bytes]:
+    """The top-level statements around what differs: parsing whole files is most of the work otherwise."""
+    one, other = old.split(b"\n"), new.split(b"\n")
+    first = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    most = min(len(one), len(other)) - first
+    last = next((n for n in range(most) if one[-1 - n] != other[-1 - n]), most)
+    while first > 0 and not _begins(one[first] if first < len(one) else b""):
+        first -= 1
+    while last > 0 and not _begins(one[len(one) - last]):
+        last -= 1
+    return b"\n".join(one[first : len(one) - last]), b"\n".join(other[first : len(other) - last])
+
+
+def _begins(line: bytes) -> bool:
+    """Whether a top-level definition or import begins here; anything else is taken along."""
+    return line.startswith((b"def ", b"class ", b"@", b"async def ", b"import ", b"from "))
 
 
 def changed(before: ast.AST, after: ast.AST) -> Iterator[tuple[ast.AST, ast.AST, bool]]:

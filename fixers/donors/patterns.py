@@ -8,6 +8,7 @@ anti-unification (Plotkin 1970), so that `load(a)` → `await load(a)` and `save
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,13 +23,15 @@ _MOST_PAIRED = 120
 @dataclass(frozen=True, kw_only=True)
 class Pattern:
     """One way to fix. `before` is an expression or a simple statement, `after` what replaces it; `insert` are
-    statements that go above `before` instead. `commits` and `paths` say where it was seen."""
+    statements that go above `before` instead. `commits` and `paths` say where it was seen, `healed` that it ended an
+    incident once."""
 
     before: ast.AST
     after: ast.AST
     insert: bool = False
     commits: frozenset[str] = frozenset()
     paths: frozenset[str] = frozenset()
+    healed: bool = False
     key: str = field(default="", compare=False)
 
     @property
@@ -37,9 +40,11 @@ class Pattern:
         return sum(not _is_hole(n) for n in ast.walk(self.before) if isinstance(n, (ast.expr, ast.stmt)))
 
     def weight(self, path: str) -> float:
-        """How likely a match is the fix meant: seen often, specific, and in this very file."""
+        """How likely a match is the fix meant: seen often, specific, in this file or folder, and one that healed."""
         often = 0.5 + 0.2 * log2(len(self.commits) or 1)
-        return min(often, 1.0) * (0.6 + 0.4 * self.size / (self.size + 2)) * (1.25 if path in self.paths else 1.0)
+        beside = posixpath.dirname(path) in {posixpath.dirname(other) for other in self.paths}
+        near = 1.25 if path in self.paths else 1.1 if beside else 1.0
+        return min(often, 1.0) * (0.6 + 0.4 * self.size / (self.size + 2)) * near * (1.2 if self.healed else 1.0)
 
 
 def hole(number: int) -> ast.Name:
@@ -145,7 +150,7 @@ def _add(pool: dict[str, Pattern], pattern: Pattern) -> None:
     commits = pattern.commits | (old.commits if old else frozenset())
     paths = pattern.paths | (old.paths if old else frozenset())
     pool[key] = Pattern(before=pattern.before, after=pattern.after, insert=pattern.insert, commits=commits,
-                        paths=paths, key=key)  # fmt: skip
+                        paths=paths, healed=pattern.healed or bool(old and old.healed), key=key)  # fmt: skip
 
 
 def _common(one: Pattern, other: Pattern) -> Pattern | None:
@@ -162,7 +167,7 @@ def _common(one: Pattern, other: Pattern) -> Pattern | None:
     if dump(before) == dump(after):
         return None
     return Pattern(before=before, after=after, insert=one.insert, commits=one.commits | other.commits,
-                   paths=one.paths | other.paths)  # fmt: skip
+                   paths=one.paths | other.paths, healed=one.healed or other.healed)  # fmt: skip
 
 
 def _anti(one: ast.AST, other: ast.AST, table: dict[tuple[str, str], ast.Name]) -> ast.AST | None:
