@@ -12,6 +12,7 @@ import sys
 from collections.abc import Collection
 
 from nightshift.daemon.ports import EnvironmentBroke
+from nightshift.sandboxes.caps import told
 from nightshift.sandboxes.harness import Failure, TestRun
 
 _CONFTEST = re.compile(r"ImportError while loading conftest '([^']+)'")
@@ -23,15 +24,6 @@ _UNKNOWN = re.compile(r"error: (unrecognized arguments: .*|argument .*: .*|.*inv
 _LOST = re.compile(r"ERROR: ((?:file or directory )?not found: .*)")
 _USAGE, _NO_TESTS = 4, 5
 _NO_COMMAND = (126, 127)
-_ENDED = {
-    "timeout": "the check did not end within its time",
-    "output": "the check wrote more output than a sandbox takes",
-    "oom": "the check used more memory than a sandbox has",
-    "killed": "the check's sandbox was killed",
-    "stopped": "pytest was stopped before all tests had run",
-    "died": "the process ended before pytest did",
-    "uncompiled": "the code does not compile",
-}
 
 
 class Lacks(EnvironmentBroke):
@@ -56,7 +48,7 @@ def unfit(run: TestRun, modules: Collection[str]) -> str:
     if run.ended != "exited":
         if run.ended == "died" and run.bad:
             return ""
-        return _ENDED.get(run.ended, f"the check {run.ended}")
+        return told(run)
     if run.count is None:
         return _uncollected(run, modules)
     if not run.statuses:
@@ -69,7 +61,7 @@ def unfit(run: TestRun, modules: Collection[str]) -> str:
 
 def _unfit_plain(run: TestRun) -> str:
     if run.ended != "exited":
-        return _ENDED.get(run.ended, f"the check {run.ended}")
+        return told(run)
     if run.code in _NO_COMMAND:
         last = run.tail.strip().splitlines()[-1:] or [f"exit code {run.code}"]
         raise EnvironmentBroke(f"the check can't be started in the sandbox: {last[0]}")

@@ -45,7 +45,7 @@ class TestRun:
     `count` is how many tests were collected, None when pytest did not get that far.
     `forged` lists contradictions in the evidence; `equal` (path, class) what claims to equal anything, `tampered`
     (path, name) what of the test machinery was replaced by code of the tree.
-    For a plain check there are no ids, only `code`.
+    For a plain check there are no ids, only `code`. `cap` says which cap of the sandbox it hit, and its size.
     """
 
     __test__ = False
@@ -64,6 +64,7 @@ class TestRun:
     finished: bool = False
     tail: str = ""
     duration_s: float = 0.0
+    cap: str = ""
 
     @property
     def bad(self) -> tuple[str, ...]:
@@ -132,8 +133,9 @@ def _orders(
 
 
 def _plain(done: Finished, *, told: bool) -> TestRun:
-    """A check that is not pytest: its exit code, and where node `told` of single tests, those. What contradicts the exit
-    code, or is missing where it says that all is well, counts as a run that did not finish."""
+    """A check that is not pytest: its exit code, and where node `told` of single tests, those.
+
+    What contradicts the exit code, or is missing where it says that all is well, is a run that did not finish."""
     tail = (done.stdout + done.stderr)[-_TAIL:].decode("utf-8", "replace")
     run = TestRun(pytest=False, ended=done.ended, code=done.code, tail=tail, duration_s=done.duration_s)
     points = node_tests.read(done.stdout.decode("utf-8", "replace")) if told and done.ended == "exited" else None
@@ -162,7 +164,8 @@ def _read(done: Finished, nonce: str) -> TestRun:
         if done.code in (126, 127) and done.ended == "exited":
             raise EnvironmentBroke(f"the sandbox has no such interpreter: {tail.strip()[-300:]}")
         return TestRun(pytest=True, ended=ended, code=done.code, tail=tail, duration_s=done.duration_s)
-    return _run_of(_unpack(answer), done.duration_s)
+    run = _run_of(_unpack(answer), done.duration_s)
+    return replace(run, ended="oom") if run.ended == "died" and done.ended == "oom" else run
 
 
 def _unpack(answer: bytes) -> dict[str, Any]:

@@ -10,10 +10,12 @@ import threading
 import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from nightshift.daemon.model import Case
 from nightshift.daemon.ports import EnvironmentBroke, Sandbox, Sandboxes, SandboxSpec
+from nightshift.sandboxes import caps
 from nightshift.sandboxes.harness import TestRun, run_check
 from nightshift.sandboxes.project import files_for, image_for
 from nightshift.sandboxes.trees import Trees
@@ -79,7 +81,8 @@ class Lab:
         box = self.open(case, treeish, files)
         self._boxes.add(box)
         try:
-            return run_check(box, command, timeout_s=self.timeout_s, **how)
+            run = run_check(box, command, timeout_s=self.timeout_s, **how)
+            return replace(run, cap=caps.named(run.ended, box, self.timeout_s))
         finally:
             self._boxes.discard(box)
             self._closers.submit(_close, box)

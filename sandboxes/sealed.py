@@ -20,6 +20,11 @@ class Sealed(abc.ABC):
     def __init__(self, spec: SandboxSpec) -> None:
         self._spec, self._dead = spec, False
 
+    @property
+    def spec(self) -> SandboxSpec:
+        """What it is made of, and its limits."""
+        return self._spec
+
     @abc.abstractmethod
     def _exec(
         self, argv: Sequence[str], *, timeout_s: float, stdin: bytes, env: Mapping[str, str], cwd: str,

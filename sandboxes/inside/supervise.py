@@ -273,7 +273,8 @@ def main() -> int:
     packed = base64.b64encode(zlib.compress(json.dumps(answer).encode())).decode()
     sys.stdout.write(f"\n{orders['nonce']} {packed}\n")
     sys.stdout.flush()
-    return 0
+    # As if this had been killed too: only then does the engine look whether memory ran out.
+    return 137 if answer["code"] in (-9, 137) else 0
 
 
 def _session(orders: dict[str, Any]) -> dict[str, Any]:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from nightshift.daemon.model import TestStatus
+from nightshift.sandboxes.caps import starved, told
 from nightshift.sandboxes.harness import TestRun
 from nightshift.sandboxes.proof import COLLECTION, FLAKY, unhealed
 from nightshift.sandboxes.tester.constructs import same_class
 from nightshift.sandboxes.tester.sources import parse
 from nightshift.sandboxes.tester.trial import Trial
 
-_ENDED = {
-    "timeout": "the check did not end within its time",
-    "output": "the check wrote more output than a sandbox takes",
-    "oom": "the check used more memory than a sandbox has",
-    "killed": "the run was killed, twice, from inside its own sandbox",
-    "died": "the process ended before pytest had finished",
-    "stopped": "pytest was stopped before all tests had run",
-}
 _BAD = (TestStatus.FAILED, TestStatus.ERROR)
 
 
@@ -26,13 +19,13 @@ def not_green(trial: Trial, run: TestRun) -> str:
         path, line, message = run.syntax[0]
         return f"{path} does not compile with the check's Python: line {line}: {message}"
     if run.ended != "exited":
-        return _ENDED.get(run.ended, f"the check {run.ended}")
+        return told(run)
     if not run.pytest:
         return f"the check still fails with exit code {run.code}" if run.code else ""
     if reason := _untrustworthy(trial, run):
         return reason
     left = unhealed(trial.made, run)
-    return f"still not passed: {', '.join(left[:3])}" if left else ""
+    return f"{starved(run, left)}still not passed: {', '.join(left[:3])}" if left else ""
 
 
 def _untrustworthy(trial: Trial, run: TestRun) -> str:
@@ -65,7 +58,7 @@ def harm(trial: Trial, run: TestRun) -> str:
     if lost:
         return f"tests are gone: {', '.join(lost[:3])}"
     if failing := newly_failing(trial, run):
-        return f"newly failing: {', '.join(failing[:3])}"
+        return f"{starved(run, failing)}newly failing: {', '.join(failing[:3])}"
     passed = [test for test, status in baseline.items() if status == TestStatus.PASSED and test in run.statuses]
     skipped = [test for test in passed if run.statuses[test] == TestStatus.SKIPPED]
     if skipped:

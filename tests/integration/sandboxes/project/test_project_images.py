@@ -127,7 +127,7 @@ def test_build_code_of_a_package_is_sealed(make, index, served, committed) -> No
 import os, socket, sys, urllib.request
 def build_wheel(*args, **more):
     told = [open(f"/proc/{{pid}}/cmdline").read() for pid in os.listdir("/proc") if pid.isdigit()]
-    INDEX = next(line.split("--index-url\\0")[1].split("\\0")[0] for line in told if "--index-url" in line)
+    INDEX = next(line.split("--index-url\\0")[1].split("\\0")[0] for line in told if "--index-url\\0" in line)
     urllib.request.urlopen(INDEX + "leaf/").read()
     worked = []
     for name, code in {tries!r}.items():
@@ -148,9 +148,9 @@ def build_wheel(*args, **more):
 def test_an_index_that_fails_is_a_broken_environment_and_leaves_no_image(make, committed, tmp_path: Path) -> None:
     engine = make(index=("http://127.0.0.1:9/simple",))
     case = committed({"requirements.txt": "leaf\n"})
-    with pytest.raises(EnvironmentBroke, match="the package index at 127.0.0.1 does not answer"):
+    with pytest.raises(EnvironmentBroke, match=r"the package index at 127\.0\.0\.1 does not answer"):
         _open(engine, case)
-    with pytest.raises(EnvironmentBroke, match="the package index at 127.0.0.1 does not answer"):
+    with pytest.raises(EnvironmentBroke, match=r"the package index at 127\.0\.0\.1 does not answer"):
         _open(engine, case)
     cache = tmp_path / "cache"
     assert not [each for each in (cache.iterdir() if cache.is_dir() else ()) if each.is_dir()]
