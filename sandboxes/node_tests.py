@@ -1,4 +1,4 @@
-"""What each test of a `node --test` run did, read from its TAP: so that failing tests have names and lost ones are missed.
+"""What each test of a `node --test` run did, read from its TAP: failing tests have names and lost ones are missed.
 
 The report is written by node's own runner, which puts `# ` before whatever the tests print; it is still the word of a
 process that ran the patch, so it may only make a green check red, never a red one green: the exit code rules.

@@ -7,9 +7,12 @@ the repository's own build.
 
 from __future__ import annotations
 
-from tree_sitter import Node
+from typing import TYPE_CHECKING
 
 from nightshift.fixers.javascript.grammar import Source, walk
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 _BLANKED = frozenset({
     "type_annotation", "type_arguments", "type_parameters", "interface_declaration", "type_alias_declaration",
@@ -18,7 +21,8 @@ _BLANKED = frozenset({
     "type_predicate_annotation", "omitting_type_annotation", "opting_type_annotation",
 })  # fmt: skip
 _UNERASABLE = frozenset({
-    "enum_declaration", "internal_module", "module", "decorator", "import_alias", "import_require_clause", "type_assertion",
+    "enum_declaration", "internal_module", "module", "decorator", "import_alias", "import_require_clause",
+    "type_assertion",
     "jsx_element", "jsx_self_closing_element", "jsx_fragment",
 })  # fmt: skip
 _KEYWORDS = frozenset({"readonly", "declare", "abstract", "?", "!"})
@@ -62,7 +66,7 @@ def _collect(node: Node, source: Source, spans: list[tuple[int, int]]) -> bool:
             c.type in ("accessibility_modifier", "readonly", "override_modifier") for c in at.children
         ):
             return False
-        span, skip = _span(at, source)
+        span, skip = _span(at)
         if span:
             spans.append(span)
         if not skip:
@@ -70,10 +74,12 @@ def _collect(node: Node, source: Source, spans: list[tuple[int, int]]) -> bool:
     return True
 
 
-def _span(at: Node, source: Source) -> tuple[tuple[int, int] | None, bool]:
+def _span(at: Node) -> tuple[tuple[int, int] | None, bool]:
     """What of a node is to be blanked, and whether that was all of it."""
     parent = at.parent
-    if at.type in _BLANKED or (at.type == "this" and parent is not None and parent.type == "required_parameter"):
+    if at.type == "required_parameter" and at.named_children and at.named_children[0].type == "this":
+        return _with_comma(at), True
+    if at.type in _BLANKED:
         outer = parent if parent is not None and parent.type == "export_statement" else at
         return (outer.start_byte, outer.end_byte), True
     if at.type in ("as_expression", "satisfies_expression"):
@@ -85,11 +91,11 @@ def _span(at: Node, source: Source) -> tuple[tuple[int, int] | None, bool]:
     if at.type in ("import_statement", "export_statement") and any(c.type == "type" for c in at.children):
         return (at.start_byte, at.end_byte), True
     if at.type in ("import_specifier", "export_specifier") and at.children and at.children[0].type == "type":
-        return _with_comma(at, source), True
+        return _with_comma(at), True
     return None, False
 
 
-def _with_comma(at: Node, source: Source) -> tuple[int, int]:
+def _with_comma(at: Node) -> tuple[int, int]:
     following = at.next_sibling
     return at.start_byte, following.end_byte if following is not None and following.type == "," else at.end_byte
 
@@ -111,5 +117,5 @@ def _type_imports(source: Source, spans: list[tuple[int, int]]) -> list[tuple[in
         if node.type == "import_specifier" and kept(node):
             local = node.child_by_field_name("alias") or node.child_by_field_name("name")
             if local is not None and source.text(local) not in used:
-                found.append(_with_comma(node, source))
+                found.append(_with_comma(node))
     return found

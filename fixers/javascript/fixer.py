@@ -30,6 +30,7 @@ from nightshift.fixers.javascript.site import Failing
 
 _MOST_TESTS = 400
 _ALTERNATIVES = 6
+_SLOW_S, _SLOW_PATCHES = 6.0, 2
 _THREADED = ("node-test", "node")
 
 
@@ -200,7 +201,7 @@ class JavaScriptFixer:
             "op": "commands", "command": made.command, "narrow": "", "candidates": [_edits(search, c) for c in chosen],
             "originals": {p: search.data[p].decode() for p in paths}, "cores": min(self._settings.cores, len(chosen)),
             "linger_ms": int(self._settings.linger_s * 1000) if len(search.tests) == 0 else 600_000,
-            "limit_ms": int(limit_s * 1000), "patches": search.budget.patches,
+            "limit_ms": int(limit_s * 1000), "patches": min(search.budget.patches, _SLOW_PATCHES if made.duration_s > _SLOW_S else 99),
         }  # fmt: skip
         found = session.search(orders, max(0.5, search.left_s() - 1.0))
         if not search.tests:
@@ -253,7 +254,8 @@ def _tests(answer: Mapping[str, Any], texts: Mapping[str, str]) -> list[dict[str
             else None
         )
         covered = {
-            str(p): [n for n in ends if isinstance(n, int)] for p, ends in row["covered"].items() if isinstance(ends, list)
+            str(p): [n for n in ends if isinstance(n, int)]
+            for p, ends in row["covered"].items() if isinstance(ends, list)
         } if isinstance(row.get("covered"), dict) else None  # fmt: skip
         if row.get("hung"):  # what it ran can't be asked for: everything may be to blame
             covered = {path: [0, len(text)] for path, text in texts.items()}

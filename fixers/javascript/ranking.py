@@ -39,7 +39,7 @@ class Spectrum:
 
 
 def spectrum(tests: Sequence[Mapping[str, Any]]) -> Spectrum:
-    """From what every test ran: `covered` maps a path to [start, end, …] of what ran, `error` is set on failing ones."""
+    """From what every test ran: `covered` maps a path to [start, end, …] of what ran; failing ones have an `error`."""
     failing = sum(1 for test in tests if test.get("error"))
     changes: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
     for test in tests:

@@ -163,8 +163,13 @@ def _bound(source: Source, node: Node, scope: Node) -> list[str]:
         pattern = node.child_by_field_name("parameter")
     if pattern is None:
         return []
-    return [source.text(n) for n in walk(pattern) if n.type in ("identifier", "shorthand_property_identifier_pattern")
-            and not (n.parent is not None and n.parent.type == "assignment_pattern" and n == n.parent.child_by_field_name("right"))]  # fmt: skip
+    kinds = ("identifier", "shorthand_property_identifier_pattern")
+    return [source.text(n) for n in walk(pattern) if n.type in kinds and not _is_default(n)]
+
+
+def _is_default(node: Node) -> bool:
+    parent = node.parent
+    return parent is not None and parent.type == "assignment_pattern" and node == parent.child_by_field_name("right")
 
 
 def is_value(node: Node) -> bool:
@@ -177,7 +182,8 @@ def is_value(node: Node) -> bool:
     if parent.type in ("variable_declarator", "required_parameter", "optional_parameter", "assignment_pattern"):
         return node == parent.child_by_field_name("value") or node == parent.child_by_field_name("right")
     return parent.type not in (
-        "formal_parameters", "array_pattern", "object_pattern", "import_specifier", "import_clause", "update_expression",
+        "formal_parameters", "array_pattern", "object_pattern", "import_specifier", "import_clause",
+        "update_expression",
         "labeled_statement", "export_specifier", "catch_clause", "function_declaration", "class_declaration",
         "namespace_import", "rest_pattern", "import_statement", "export_statement", "class_heritage", "pair_pattern",
     ) and not (parent.type in FUNCTIONS and node != parent.child_by_field_name("body"))  # fmt: skip

@@ -23,9 +23,12 @@ _TYPED = (".ts", ".mts", ".cts", ".tsx")
 _BYTES = 1 << 20
 
 _MODULES = frozenset({
-    "test", "assert", "module", "vm", "v8", "child_process", "worker_threads", "cluster", "inspector", "process", "repl",
-    "diagnostics_channel", "async_hooks", "perf_hooks", "trace_events", "wasi", "tty", "jest", "vitest", "mocha", "chai",
-    "expect", "tap", "ava", "sinon", "proxyquire", "rewire", "tape", "uvu", "should", "jasmine", "bun", "esbuild", "tsx",
+    "test", "assert", "module", "vm", "v8", "child_process", "worker_threads", "cluster", "inspector", "process",
+    "repl",
+    "diagnostics_channel", "async_hooks", "perf_hooks", "trace_events", "wasi", "tty", "jest", "vitest", "mocha",
+    "chai",
+    "expect", "tap", "ava", "sinon", "proxyquire", "rewire", "tape", "uvu", "should", "jasmine", "bun", "esbuild",
+    "tsx",
     "ts-node", "timers",
 })  # fmt: skip
 _PROCESS = frozenset({
@@ -37,16 +40,19 @@ _PROCESS = frozenset({
 })  # fmt: skip
 _MEMBERS = frozenset({
     "prototype", "__proto__", "constructor", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "caller",
-    "callee", "_extensions", "_load", "_compile", "_resolveFilename", "_cache", "registerHooks", "syncBuiltinESMExports",
+    "callee", "_extensions", "_load", "_compile", "_resolveFilename", "_cache", "registerHooks",
+    "syncBuiltinESMExports",
     "prepareStackTrace", "stackTraceLimit", "captureStackTrace", "mainModule", "getBuiltinModule", "createRequire",
 })  # fmt: skip
 _NAMES = frozenset({
     "eval", "Function", "globalThis", "global", "WebAssembly", "Proxy", "Reflect", "describe", "it", "test", "expect",
-    "jest", "vi", "before", "after", "beforeEach", "afterEach", "beforeAll", "afterAll", "suite", "assert", "chai", "mocha",
+    "jest", "vi", "before", "after", "beforeEach", "afterEach", "beforeAll", "afterAll", "suite", "assert", "chai",
+    "mocha",
     "Deno", "Bun", "FinalizationRegistry", "SharedArrayBuffer", "Atomics", "setInterval", "process",
 })  # fmt: skip
 _BUILT_IN = frozenset({
-    "Object", "Array", "Function", "String", "Number", "Boolean", "Symbol", "Error", "TypeError", "RangeError", "Promise",
+    "Object", "Array", "Function", "String", "Number", "Boolean", "Symbol", "Error", "TypeError", "RangeError",
+    "Promise",
     "Map", "Set", "WeakMap", "WeakSet", "Date", "RegExp", "Math", "JSON", "console", "Buffer", "BigInt", "URL", "Intl",
     "setTimeout", "setImmediate", "queueMicrotask", "clearTimeout", "structuredClone", "exports", "module", "require",
 })  # fmt: skip
@@ -106,6 +112,11 @@ def introduced(path: str, before: bytes | None, after: bytes) -> list[str]:
     """Suspicious constructs that `after` has more often than `before`, in words. Raises NoGrammar."""
     old = Counter(constructs(_root(path, before))) if before is not None else Counter[str]()
     return sorted((Counter(constructs(_root(path, after))) - old).keys())
+
+
+def brought(path: str, before: bytes | None, after: bytes) -> list[str]:
+    """`introduced` for scripts; nothing for other files."""
+    return introduced(path, before, after) if is_script(path) else []
 
 
 def constructs(root: Node) -> Iterator[str]:
@@ -217,7 +228,7 @@ def _imports(node: Node) -> Iterator[str]:
             return
         name = _said(source)[1:-1]
     root = name.removeprefix("node:").partition("/")[0]
-    if root in _MODULES or name.startswith(("data:", "file:", "http")) or name.startswith("@jest/"):
+    if root in _MODULES or name.startswith(("data:", "file:", "http", "@jest/")):
         yield f"import of {root or name}"
 
 

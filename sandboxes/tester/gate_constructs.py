@@ -11,10 +11,11 @@ from nightshift.sandboxes.tester.trial import Ruling, Trial, accept, reject
 def judge(trial: Trial) -> Ruling:
     """See the module."""
     for path, (before, after) in trial.sources.items():
-        if after is not None and constructs_javascript.is_script(path):
-            if brought := constructs_javascript.introduced(path, before, after):
-                return reject(f"{path} brings {', '.join(brought[:3])}, which a repair has no use for")
-        if not path.endswith(".py") or after is None:
+        if after is None:
+            continue
+        if brought := constructs_javascript.brought(path, before, after):
+            return reject(f"{path} brings {', '.join(brought[:3])}, which a repair has no use for")
+        if not path.endswith(".py"):
             continue
         module = parse(after)
         if module is None:

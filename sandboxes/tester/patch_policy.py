@@ -35,7 +35,8 @@ LOADED_BY_PYTHON = ("sitecustomize.py", "usercustomize.py", "sitecustomize/*", "
 JAVASCRIPT_SETUP = (
     "tsconfig*.json", "jsconfig*.json", "jest.config.*", "jest.setup.*", "vitest.config.*", "vitest.workspace.*",
     "vite.config.*", ".mocharc*", "babel.config.*", ".babelrc*", ".swcrc", "karma.conf.*", "ava.config.*", ".taprc",
-    ".nycrc*", ".c8rc*", "deno.json*", "bunfig.toml", "*.node", "*.wasm", ".pnp.*", ".yarn/*", ".yarnrc*", "setuptests.*",
+    ".nycrc*", ".c8rc*", "deno.json*", "bunfig.toml", "*.node", "*.wasm", ".pnp.*", ".yarn/*", ".yarnrc*",
+    "setuptests.*",
 )  # fmt: skip
 
 

@@ -159,7 +159,8 @@ def converted(site: Site) -> Iterator[Edit]:
     ):
         return
     holder = parent.type in ("binary_expression", "augmented_assignment_expression", "arguments", "return_statement",
-                             "variable_declarator", "assignment_expression", "pair", "arrow_function", "subscript_expression")  # fmt: skip
+                             "variable_declarator", "assignment_expression", "pair", "arrow_function",
+                             "subscript_expression")  # fmt: skip
     function = parent.child_by_field_name("function")
     if not holder or (function is not None and function == node):
         return

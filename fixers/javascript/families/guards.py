@@ -9,6 +9,7 @@ from nightshift.fixers.javascript.site import Edit, Site, is_value, statement_of
 _READING = ("Cannot read properties of undefined", "Cannot read properties of null", "Cannot read property")
 _UNDEFINED = (*_READING, "is not iterable", "undefined or null", "Cannot destructure", "Cannot set properties of",
               "is not a function", "is undefined", "is null")  # fmt: skip
+_CHAIN = ("member_expression", "subscript_expression", "call_expression")
 _DEFAULTS = ("[]", "{}", "''", "0")
 
 
@@ -34,7 +35,7 @@ def optional_chain(site: Site) -> Iterator[Edit]:
     if not crashes:
         return
     chain = node
-    while chain.parent is not None and chain.parent.type in ("member_expression", "subscript_expression", "call_expression") and (
+    while chain.parent is not None and chain.parent.type in _CHAIN and (
         chain in (chain.parent.child_by_field_name("object"), chain.parent.child_by_field_name("function"))
     ):  # fmt: skip
         chain = chain.parent
@@ -45,7 +46,8 @@ def optional_chain(site: Site) -> Iterator[Edit]:
     text = whole[:cut].decode() + link + whole[cut:].decode()
     for rank, default in enumerate(dict.fromkeys((*_wanted(site), "0", "''", "[]", "false", "true", "null", "{}"))):
         made = f"{text} ?? {default}"
-        bare = chain.parent.type in ("variable_declarator", "return_statement", "arguments", "assignment_expression", "pair",
+        bare = chain.parent.type in ("variable_declarator", "return_statement", "arguments", "assignment_expression",
+                                     "pair",
                                      "arrow_function", "template_substitution", "array")  # fmt: skip
         yield from site.replace(made if bare else f"({made})", "optional-default", 0.6 - 0.03 * rank, node=chain)
 

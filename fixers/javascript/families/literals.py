@@ -48,7 +48,8 @@ def off_by_one(site: Site) -> Iterator[Edit]:
         multiplied = parent.type == "binary_expression" and _operator(site, parent) in ("*", "/", "%", "**")
         for sign in ("-", "+"):
             made = f"({text}) {sign} 1" if enclosed and multiplied else f"{text} {sign} 1"
-            plain = parent.type in ("arguments", "subscript_expression", "variable_declarator", "parenthesized_expression",
+            plain = parent.type in ("arguments", "subscript_expression", "variable_declarator",
+                                    "parenthesized_expression",
                                     "template_substitution", "assignment_expression", "return_statement") or (
                 parent.type == "binary_expression" and not multiplied)  # fmt: skip
             yield from site.replace(made if plain else f"({made})", "off-by-one", weight)

@@ -22,7 +22,8 @@ _SIBLINGS = (
     ("replace", "replaceAll"), ("match", "matchAll"), ("getDate", "getDay"), ("getUTCDate", "getUTCDay"),
     ("getMonth", "getDate"), ("getFullYear", "getYear"), ("parseInt", "parseFloat"), ("charAt", "charCodeAt"),
     ("charCodeAt", "codePointAt"), ("isNaN", "isFinite"), ("all", "allSettled"), ("race", "any"), ("get", "has"),
-    ("has", "get"), ("add", "delete"), ("setTimeout", "setInterval"), ("reduce", "reduceRight"), ("fromCharCode", "fromCodePoint"),
+    ("has", "get"), ("add", "delete"), ("setTimeout", "setInterval"), ("reduce", "reduceRight"),
+    ("fromCharCode", "fromCodePoint"),
     ("getTime", "getTimezoneOffset"), ("sort", "toSorted"), ("reverse", "toReversed"), ("concat", "push"),
     ("assign", "freeze"), ("stringify", "parse"), ("hasOwn", "keys"), ("substring", "slice"), ("substr", "slice"),
     ("substr", "substring"), ("log10", "log2"), ("log2", "log10"), ("every", "some"), ("max", "min"),
@@ -57,14 +58,17 @@ def members(site: Site) -> Iterator[Edit]:
     elif node.type == "identifier" and node.parent is not None and node == node.parent.child_by_field_name("function"):
         for other in METHODS.get(site.text(), ()):
             yield from site.replace(other, "function", 0.4)
-    elif node.type == "member_expression" and is_value(node) and node.parent is not None:
-        if node != node.parent.child_by_field_name("function"):
-            for name in site.names[:6]:
-                yield from site.replace(name, "expression-to-variable", 0.1)
+    elif node.type == "member_expression" and is_value(node) and not _is_called(node):
+        for name in site.names[:6]:
+            yield from site.replace(name, "expression-to-variable", 0.1)
+
+
+def _is_called(node: Node) -> bool:
+    return node.parent is not None and node == node.parent.child_by_field_name("function")
 
 
 def _property(site: Site) -> Iterator[Edit]:
-    node, parent = site.node, site.node.parent
+    parent = site.node.parent
     if parent is None or parent.type != "member_expression":
         return
     old = site.text()

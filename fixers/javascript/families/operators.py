@@ -102,7 +102,8 @@ def subexpression(site: Site) -> Iterator[Edit]:
 
 def _regrouped(site: Site, sign: str) -> Iterator[Edit]:
     left, right = site.field("left"), site.field("right")
-    assert left is not None and right is not None
+    assert left is not None
+    assert right is not None
     if left.type == "binary_expression":
         a, b = left.child_by_field_name("left"), left.child_by_field_name("right")
         inner = left.child_by_field_name("operator")
