@@ -23,6 +23,7 @@ from nightshift.fixers.templates.site import Site, in_annotation, is_load
 from nightshift.fixers.templates.source import Edit
 
 TEMPLATE = "donor-pattern"
+_SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.Raise, ast.Delete)
 _MINING = 0.3
 """The share of the time that reading the history may take."""
 
@@ -71,16 +72,31 @@ class DonorFixer:
 def proposer(patterns: Sequence[Pattern]) -> Callable[[Site], Iterator[Edit]]:
     """What the patterns say at one place."""
     by_type: dict[type, list[Pattern]] = {}
+    guards = [pattern for pattern in patterns if pattern.insert and isinstance(pattern.before, ast.expr)]
     for pattern in patterns:
-        by_type.setdefault(type(pattern.before), []).append(pattern)
+        if pattern not in guards:
+            by_type.setdefault(type(pattern.before), []).append(pattern)
 
     def propose(site: Site) -> Iterator[Edit]:
         for pattern in by_type.get(type(site.node), ()):
             found: dict[str, ast.expr] = {}
             if match(pattern.before, site.node, found):
                 yield from _applied(site, pattern, {name: site.text(node) for name, node in found.items()})
+        if guards and isinstance(site.node, _SIMPLE):
+            yield from _guarded(site, guards)
 
     return propose
+
+
+def _guarded(site: Site, guards: Sequence[Pattern]) -> Iterator[Edit]:
+    """Statements put above one that uses an expression as another did that got them."""
+    parts = [node for node in ast.walk(site.node) if isinstance(node, ast.expr)]
+    for pattern in guards:
+        for part in parts:
+            found: dict[str, ast.expr] = {}
+            if match(pattern.before, part, found):
+                yield from _applied(site, pattern, {name: site.text(node) for name, node in found.items()})
+                break
 
 
 def _applied(site: Site, pattern: Pattern, texts: dict[str, str]) -> Iterator[Edit]:

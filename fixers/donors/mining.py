@@ -87,12 +87,15 @@ def _of_change(blobs: Mapping[str, bytes], change: Change) -> list[Pattern]:
     for path, old, new in change[1]:
         if max(len(blobs[old]), len(blobs[new])) > _MOST_BYTES:
             continue
-        for one, other, insert in _edits(blobs[old], blobs[new]):
+        edits = _edits(blobs[old], blobs[new])
+        if len(edits) > _MOST_EDITS:
+            return []
+        for one, other, insert in [*edits, *_guards(edits)]:
             if sum(1 for t in (one, other) for _ in ast.walk(t)) <= 2 * _MOST_NODES:
                 made = abstracted(one, other)
                 found.append(Pattern(before=made[0], after=made[1], insert=insert, commits=frozenset({change[0]}),
                                      paths=frozenset({path})))  # fmt: skip
-    return found if len(found) <= _MOST_EDITS else []
+    return found if len(found) <= 2 * _MOST_EDITS else []
 
 
 def _edits(old: bytes, new: bytes) -> list[tuple[ast.AST, ast.AST, bool]]:
@@ -102,6 +105,17 @@ def _edits(old: bytes, new: bytes) -> list[tuple[ast.AST, ast.AST, bool]]:
         except (SyntaxError, ValueError, RecursionError):
             continue
     return []
+
+
+def _guards(edits: Sequence[tuple[ast.AST, ast.AST, bool]]) -> Iterator[tuple[ast.AST, ast.AST, bool]]:
+    """What was put above a statement, tied only to how that statement uses what the new one is about: `x.name`, not
+    `label = x.name.upper()`."""
+    for before, after, insert in edits:
+        about = {dump(node) for node in ast.walk(after) if isinstance(node, ast.Name | ast.Attribute)} if insert else ()
+        for node in ast.walk(before):
+            value = getattr(node, "value", None)
+            if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(value, ast.expr) and dump(value) in about:
+                yield node, after, True
 
 
 def _around(old: bytes, new: bytes) -> tuple[bytes, bytes]:
