@@ -69,15 +69,15 @@ FAMILIES: Mapping[str, Callable[[Site], Iterator[Edit]]] = {
 }
 
 TRUST: Mapping[str, float] = {
-    "constant": 1.0, "off-by-one": 1.0, "comparison": 1.05, "variable": 0.95, "slice": 0.8, "operator": 1.0,
-    "boolean": 1.0, "regroup": 0.9, "operand-swap": 0.9, "argument-swap": 1.0, "element-swap": 0.9,
-    "branch-swap": 0.9, "sub-expression": 0.85, "function": 0.95, "attribute": 0.95, "target": 0.8,
+    "constant": 0.92, "off-by-one": 1.0, "comparison": 1.05, "variable": 0.95, "slice": 0.85, "operator": 1.08,
+    "boolean": 1.08, "regroup": 1.0, "operand-swap": 1.0, "argument-swap": 1.08, "element-swap": 1.0,
+    "branch-swap": 0.9, "sub-expression": 0.95, "function": 1.02, "attribute": 0.95, "target": 0.8,
     "insert-collect": 0.8, "insert-return": 0.9, "insert-assignment": 0.8, "insert-borrowed": 0.75,
     "insert-copy": 0.9, "statement": 0.85,
-    "statement-move": 0.9, "statement-drop": 0.8, "condition-negate": 0.95, "condition-drop": 0.85,
+    "statement-move": 0.95, "statement-drop": 0.8, "condition-negate": 1.05, "condition-drop": 0.85,
     "condition-extend": 0.75, "condition-replace": 0.5, "wrap": 0.75, "wrap-limit": 0.75, "unwrap": 0.85,
     "extend": 0.7, "donor": 0.7, "empty-literal": 0.75, "element-drop": 0.7, "argument-add": 0.9,
-    "argument-drop": 0.8, "return-value": 0.6, "insert-guard": 0.7, "guard": 1.0, "guard-catch": 0.6,
+    "argument-drop": 0.8, "return-value": 0.6, "insert-guard": 0.6, "guard": 1.0, "guard-catch": 0.6,
     "name": 1.1, "conversion": 0.95, "await": 1.0, "call": 0.9, "unshare": 0.95, "bind": 1.0, "handler": 0.95,
     "donor-pattern": 0.95, "bound": 0.9,
     "index": 0.9, "format": 0.9, "rounding": 0.85, "condition-compare": 0.85, "argument-rename": 0.85,

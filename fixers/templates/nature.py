@@ -18,7 +18,7 @@ from nightshift.fixers.templates.source import Edit, Source
 _NAME = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*")
 _TWICE = re.compile(r"(?<![\w.\])])([A-Za-z_]\w*) (?:==|!=|<=|>=|<|>|-|//|/|%|in|is|and|or) \1(?![\w.(\[])")
 _SAME_ARGUMENTS = re.compile(r"\((\w+), \1\)")
-_USES_IDLE, _MAKES_IDLE, _ITSELF = 1.6, 0.6, 0.3
+_USES_IDLE, _MAKES_IDLE, _ITSELF = 1.8, 0.6, 0.3
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from nightshift.fixers.templates import lines
-from nightshift.fixers.templates.site import Site, own_nodes
+from nightshift.fixers.templates.site import Site, operand, own_nodes
 from nightshift.fixers.templates.source import Edit
 
 FALLBACKS = ("default", "fallback", "otherwise", "missing")
@@ -65,3 +65,22 @@ def only_if(site: Site, condition: str, weight: float) -> Iterator[Edit]:
         inner = lines.reindented(site, statement, "\t")
         if inner and site.source.alone(statement):
             yield from lines.swap_statement(site, statement, f"if {condition}:\n{inner}", "guard", weight)
+
+
+def in_front(site: Site, condition: str, weight: float) -> Iterator[Edit]:
+    """`condition and …` where the failing expression is part of a condition, of a filter too."""
+    node: ast.AST = site.node
+    parent = site.source.parents.get(node)
+    while parent is not None and not isinstance(parent, ast.stmt):
+        test = site.source.fields.get(node) in ("test", "ifs")
+        if isinstance(node, ast.expr) and (test or isinstance(parent, ast.BoolOp)):
+            text = f"{operand(condition, 5)} and {operand(site.text(node), 5)}"
+            yield from site.replace(text, "guard", weight if test else 0.8 * weight, node=node)
+        node, parent = parent, site.source.parents.get(parent)
+    if (
+        isinstance(parent, (ast.If, ast.While))
+        and site.source.fields.get(node) == "test"
+        and isinstance(node, ast.expr)
+    ):
+        text = f"{operand(condition, 5)} and {operand(site.text(node), 5)}"
+        yield from site.replace(text, "guard", weight, node=node)

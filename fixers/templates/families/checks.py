@@ -60,7 +60,7 @@ def without_nothing(site: Site) -> Iterator[Edit]:
     for argument in function.args.args:
         name = argument.arg
         if name in _gone_over(function):
-            one = name[:-1] if name.endswith("s") and len(name) > 2 else "item"
+            one = name[:-1] if name.endswith("s") and len(name) > 1 else "item"
             code = f"{name} = [{one} for {one} in {name} if {one} is not None]"
             yield from lines.before(top, body[0], code, "guard", 0.9)
 

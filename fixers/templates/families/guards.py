@@ -14,7 +14,7 @@ from nightshift.fixers.templates.families.unknown import misspelt_key, unknown_a
 from nightshift.fixers.templates.families.unset import unset_name
 from nightshift.fixers.templates.site import Clue, Site, is_load, local_names, operand, short
 from nightshift.fixers.templates.source import Edit, Function
-from nightshift.fixers.templates.ways_around import FALLBACKS, guard, leaves, only_if
+from nightshift.fixers.templates.ways_around import FALLBACKS, guard, in_front, leaves, only_if
 
 
 def edits(site: Site) -> Iterator[Edit]:
@@ -40,8 +40,12 @@ def _missing_key(site: Site, _: Clue) -> Iterator[Edit]:
                 (", 0.0", 0.6),
                 (", 1", 0.5), (f", {key}", 0.5), (", ()", 0.4), (", True", 0.4),
             )  # fmt: skip
+            compared = 0.5 if isinstance(site.parent, ast.Compare) else 1.0  # a made-up value would be compared
             for default, weight in options:
-                yield from site.replace(f"{base}.get({key}{default})", "guard", 1.2 * weight)
+                yield from site.replace(
+                    f"{base}.get({key}{default})", "guard", 1.2 * weight * (compared if default else 1.0)
+                )
+            yield from in_front(site, f"{operand(key, 7)} in {base}", 0.95)
             for name in local_names(site)[:6]:
                 meant = any(word in name for word in FALLBACKS)
                 yield from site.replace(f"{base}.get({key}, {name})", "guard", 1.3 if meant else 0.4)
@@ -72,6 +76,8 @@ def _bad_index(site: Site, _: Clue) -> Iterator[Edit]:
     node = site.node
     if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
         base, index = site.text(node.value), site.text(node.slice)
+        yield from in_front(site, f"{operand(index, 7)} < len({base})", 0.9)
+        yield from in_front(site, base, 0.7)
         yield from guard(site, f"not {operand(base, 5)}", 0.9)
         yield from guard(site, f"{operand(index, 7)} >= len({base})", 0.8)
         yield from only_if(site, base, 0.7)
@@ -166,6 +172,8 @@ def _maximal(site: Site, node: ast.expr) -> ast.expr:
 
 def _division(site: Site, _: Clue) -> Iterator[Edit]:
     node = site.node
+    if isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant):
+        return
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Div, ast.FloorDiv, ast.Mod)):
         right, whole = site.text(node.right), site.text()
         zero = (

@@ -37,7 +37,7 @@ def _otherwise(site: Site, node: ast.If) -> Iterator[Edit]:
     for name in dict.fromkeys(counted):
         first = next((site.text(s.value) for s in own_nodes(function) if _sets(s, name)), "") if function else ""
         if first and "\n" not in first:
-            for code, weight in ((f"{name} = {first}", 0.5), ("break", 0.25)):
+            for code, weight in ((f"{name} = {first}", 0.32), ("break", 0.2)):
                 yield from lines.after(site, node, f"else:\n\t{code}", "insert-assignment", weight)
 
 

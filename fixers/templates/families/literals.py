@@ -21,6 +21,7 @@ _KIN_NUMBERS = {
     30: (31,), 31: (30,), 12: (24, 10), 7: (5,), 10: (16, 2, 12), 16: (10,), 8: (10,), 100: (1000, 1), 255: (256,),
     256: (255,), 86400: (3600,), 128: (127,), 127: (128,), 90: (360,), 180: (360,), 360: (180,),
 }  # fmt: skip
+_ROUND, _NEAR_BOUNDS = 20, (31, 63, 64, 99, 127, 255, 256, 364, 365, 400)
 _ENCODINGS = ("utf-8", "latin-1", "utf-8-sig", "ascii", "cp1252", "utf-16")
 _MODES = {"r": ("rb", "w"), "w": ("a", "wb"), "a": ("w",), "rb": ("r",), "wb": ("w", "ab"), "x": ("w",)}
 
@@ -54,6 +55,12 @@ def _is_docstring(site: Site) -> bool:
 def _integers(site: Site, value: int) -> Iterator[Edit]:
     from_end = _from_end(site)
     near = {value + 1: 0.5 if from_end else 1.0, value - 1: 1.0}
+    if abs(value) > _ROUND and value not in _NEAR_BOUNDS:  # a large number is rarely wrong by one
+        near = {value + 1: 0.6, value - 1: 0.6}
+    elif value == 0 and _for_equality(site):
+        near = {1: 0.8, -1: 0.55}
+    elif value == 1 and isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, (ast.Add, ast.Sub)):
+        near = {2: 0.75, 0: 0.5}
     likely = ((0, 0.7), (1, 0.7), (-1, 0.5), (2, 0.45), (-value, 0.4), (value * 10, 0.25), (value // 10, 0.2),
               (value * 2, 0.25), (value // 2, 0.25), (value + 2, 0.25), (value - 2, 0.25))  # fmt: skip
     for other, weight in likely:
@@ -72,6 +79,10 @@ def _integers(site: Site, value: int) -> Iterator[Edit]:
         yield from site.replace(str(bool(value)), TEMPLATE, 0.15)
     if abs(value) > 1:
         yield from site.replace(f"{value}.0", TEMPLATE, 0.1)
+
+
+def _for_equality(site: Site) -> bool:
+    return isinstance(site.parent, ast.Compare) and isinstance(site.parent.ops[0], (ast.Eq, ast.NotEq))
 
 
 def _from_end(site: Site) -> bool:

@@ -36,7 +36,8 @@ def _numeric(node: ast.expr) -> bool:
 
 def _shifted(node: ast.BinOp) -> bool:
     """Already `e ± 1`: the literal itself is varied elsewhere."""
-    return isinstance(node.right, ast.Constant) and isinstance(node.op, (ast.Add, ast.Sub))
+    literal = isinstance(node.right, ast.Constant) or isinstance(node.left, ast.Constant)
+    return literal and isinstance(node.op, (ast.Add, ast.Sub))
 
 
 def _weight(site: Site) -> float:

@@ -132,7 +132,14 @@ def _binary(site: Site, node: ast.BinOp) -> Iterator[Edit]:
     left, right = site.text(node.left), site.text(node.right)
     commutes = isinstance(node.op, (ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor))
     if not commutes:
-        weight = 0.5 if isinstance(node.op, (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)) else 0.45
+        turned = isinstance(node.left, ast.Constant) and not isinstance(node.right, ast.Constant)
+        weight = (
+            0.75
+            if turned and isinstance(node.op, ast.Sub)
+            else 0.5
+            if isinstance(node.op, (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow))
+            else 0.45
+        )
         yield from site.replace(f"{operand(right, 13)} {symbol} {operand(left, 13)}", "operand-swap", weight)
     yield from _regroup(site, node, symbol)
 

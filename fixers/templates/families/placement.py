@@ -74,6 +74,9 @@ def _into(site: Site, node: ast.stmt) -> Iterator[Edit]:
     rest = block[block.index(node) + 1 :] if node in block else []
     if not rest or (node.end_lineno or 0) + 1 != first_line(rest[0]) or isinstance(rest[0], (*Function, ast.ClassDef)):
         return
+    tail = (getattr(node, "orelse", []) or getattr(node, "body", []))[-1:]
+    if tail and isinstance(tail[0], _JUMPS):
+        return
     note = "run the statement inside the block above it"
     if isinstance(rest[0], _BLOCKS):
         yield from _moved(site, rest[:1], 1, 0.45, note)

@@ -65,7 +65,9 @@ def _firsts(function: ast.AST, loop: ast.stmt) -> dict[str, ast.expr | None]:
         if isinstance(node, ast.Assign) and node.lineno < loop.lineno:
             for target in node.targets:
                 if isinstance(target, ast.Name):
-                    plain = isinstance(node.value, (ast.Constant, ast.List, ast.Dict, ast.Set, ast.Call, ast.UnaryOp))
+                    plain = isinstance(
+                        node.value, (ast.Constant, ast.List, ast.Dict, ast.Set, ast.Call, ast.UnaryOp, ast.Name)
+                    )
                     firsts[target.id] = node.value if plain else None
     return firsts
 
@@ -79,12 +81,35 @@ def _changes(node: ast.AST) -> Iterator[str]:
         yield getattr(node.func.value, "id", "")
 
 
+def name_changes(function: ast.AST, name: str) -> bool:
+    """Whether a function changes the object behind a name, not just the name."""
+    return any(name in _changes(n) for n in own_nodes(function) if isinstance(n, (ast.Subscript, ast.Call)))
+
+
 def unused(function: ast.AST) -> list[str]:
-    """Parameters and names set in a function that nothing of it reads."""
-    read = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    """Parameters and names set in a function that nothing of it reads but their own updates."""
+    read: set[str] = set()
+    for statement in ast.walk(function):
+        if isinstance(statement, ast.Name) and isinstance(statement.ctx, ast.Load):
+            read.add(statement.id)
+    read -= _only_of_themselves(function, read)
     given = [a.arg for a in function.args.args] if isinstance(function, Function) else []
     stored = [n.id for n in own_nodes(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     return [n for n in dict.fromkeys([*given, *stored]) if n not in read and n not in ("self", "cls") and n[0] != "_"]
+
+
+def _only_of_themselves(function: ast.AST, names: set[str]) -> set[str]:
+    """Names read only to be set anew: `best = max(best, x)`."""
+    own: dict[str, int] = {}
+    every: dict[str, int] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            every[node.id] = every.get(node.id, 0) + 1
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            reads = [n for n in ast.walk(node.value) if isinstance(n, ast.Name) and n.id == name]
+            own[name] = own.get(name, 0) + len(reads)
+    return {n for n in names if own.get(n, 0) and own[n] == every.get(n)}
 
 
 def _values(site: Site, function: ast.AST, loop: ast.For | ast.AsyncFor | ast.While, name: str) -> list[str]:

@@ -20,6 +20,7 @@ _SIMPLE = (
     ast.Break,
     ast.AnnAssign,
     ast.Delete,
+    ast.Pass,
 )
 _PLAIN = 4
 _COLLECTING = (
@@ -289,7 +290,8 @@ def _remove(site: Site, node: ast.stmt) -> Iterator[Edit]:
     previous = _previous(site, node)
     if isinstance(previous, (ast.For, ast.While, ast.If, ast.With)) and isinstance(node, _SIMPLE):
         moved = lines.shifted(site, node, 1)
-        if moved and previous.end_lineno == node.lineno - 1 and not previous_else(previous):
+        jumps = isinstance(previous.body[-1], (ast.Return, ast.Raise, ast.Continue, ast.Break))
+        if moved and previous.end_lineno == node.lineno - 1 and not previous_else(previous) and not jumps:
             start = site.source.starts[node.lineno - 1]
             end = start + len("".join(lines.raw_lines(site, node)))
             yield site.edit(

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Iterator
 from functools import lru_cache
 
+from nightshift.fixers.templates.families.mirrored import mirrored
 from nightshift.fixers.templates.families.names import use
 from nightshift.fixers.templates.site import Site, around, in_annotation, is_load, local_names, own_nodes
 from nightshift.fixers.templates.source import Edit, Function, Source
@@ -25,7 +26,8 @@ def edits(site: Site) -> Iterator[Edit]:
     if not isinstance(node, ast.expr) or in_annotation(site.source, node):
         return
     if isinstance(node, ast.BinOp):
-        yield from site.replace(site.text(node.left), "sub-expression", 0.45)
+        shift = isinstance(node.op, (ast.Add, ast.Sub)) and getattr(node.right, "value", None) in (1, -1)
+        yield from site.replace(site.text(node.left), "sub-expression", 0.9 if shift else 0.45)
         yield from site.replace(site.text(node.right), "sub-expression", 0.4)
     elif isinstance(node, ast.IfExp):
         body, other, test = site.text(node.body), site.text(node.orelse), site.text(node.test)
@@ -82,6 +84,11 @@ def _donors(site: Site) -> Iterator[Edit]:
     ranked = sorted(options, key=lambda t: (not options[t], -difflib.SequenceMatcher(None, t, own).quick_ratio()))
     for rank, text in enumerate(ranked[:12]):
         yield from site.replace(text, "donor", 0.3 * (1.0 if options[text] else 0.6) / (1 + 0.1 * rank))
+    known = set(local_names(site))
+    for rank, text in enumerate(t for t in options if options[t]):
+        for turned in mirrored(text, known):
+            if turned != own and turned not in options and _names(turned) & _names(own):
+                yield from site.replace(turned, "donor", 0.5 / (1 + 0.15 * rank))
     yield from _from_afar(site, own, mine, {*options, own})
 
 

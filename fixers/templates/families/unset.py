@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from nightshift.fixers.templates import lines
 from nightshift.fixers.templates.families.mirrored import mirrored
-from nightshift.fixers.templates.families.stale import unused
+from nightshift.fixers.templates.families.stale import name_changes, unused
 from nightshift.fixers.templates.site import Clue, Site, local_names, own_nodes
 from nightshift.fixers.templates.source import Edit
 
@@ -32,9 +32,12 @@ def unset_name(site: Site, clue: Clue) -> Iterator[Edit]:
     idle = unused(function)
     names = [n for n in local_names(site) if n not in ("self", "cls", wanted)]
     ranked = sorted(names, key=lambda n: n not in idle)[:7]
+    loop = site.source.loop(node)
+    kept = loop is not None and _outlives(function, wanted, loop)
+    first = loop if kept else node
     for place in _places(site, node, function):
         inner = Site(site.source, place, site.clues, site.expected, site.cache)
-        share = 1.0 if place is node else 0.8
+        share = 1.0 if place is first else 0.8
         for rank, value in enumerate(_values(site, function, wanted, ranked)):
             yield from lines.before(inner, place, f"{wanted} = {value}", "name", share * 0.85 / (1 + 0.02 * rank))
 
@@ -43,6 +46,14 @@ def _places(site: Site, node: ast.stmt, function: ast.FunctionDef | ast.AsyncFun
     loop = site.source.loop(node)
     first = next((s for s in function.body if not lines.is_docstring(s)), node)
     return list(dict.fromkeys(p for p in (node, loop, first) if p is not None))
+
+
+def _outlives(function: ast.AST, name: str, loop: ast.stmt) -> bool:
+    """Whether what a name holds is changed in a loop and read after it."""
+    return any(
+        isinstance(n, ast.Name) and n.id == name and n.lineno > (loop.end_lineno or loop.lineno)
+        for n in own_nodes(function)
+    )
 
 
 def _values(site: Site, function: ast.AST, wanted: str, names: list[str]) -> list[str]:
@@ -54,8 +65,10 @@ def _values(site: Site, function: ast.AST, wanted: str, names: list[str]) -> lis
             text = site.text(node)
             values += [m.partition(" = ")[2] for m in mirrored(text, known) if m.startswith(f"{wanted} = ")]
             values += _permuted(site, node.value)
+    changed = name_changes(function, wanted)
     for name in names:
-        values += [name, *(made.format(name) for made in _MADE)]
+        copies = [f"list({name})", f"dict({name})"] if changed else []
+        values += [*copies, name, *(made.format(name) for made in _MADE)]
     for a in names[:5]:
         values += [f"{a} {symbol} {b}" for b in names[:5] if a != b for symbol in ("+", "-", "*", "//", "/")]
     return list(dict.fromkeys(v for v in values if v))[:220]
