@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from nightshift.daemon.ports import EnvironmentBroke, Sandboxes, SandboxSpec
+from nightshift.sandboxes import dial
 from nightshift.sandboxes.bubblewrap import BubblewrapSandboxes
 from nightshift.sandboxes.docker import DockerSandboxes
 from nightshift.sandboxes.project.index import Settings as ProjectSettings
@@ -32,7 +33,16 @@ class Settings(BaseModel):
     engine: Literal["auto", "docker", "bubblewrap"] = "auto"
     """`auto` takes Docker when it answers, else bubblewrap."""
     docker_host: str = ""
-    """Where Docker listens (``unix:///run/docker.sock``, ``tcp://…``); empty: DOCKER_HOST, else the usual sockets."""
+    """Where Docker listens (`unix:///run/docker.sock`, `tcp://host:2376`, `ssh://user@host`); empty: what DOCKER_HOST
+    or DOCKER_CONTEXT say, else the usual sockets."""
+    docker_context: str = ""
+    """A context of the docker program to reach the engine by, instead of an address."""
+    docker_tls: str = ""
+    """The folder with `ca.pem`, `cert.pem` and `key.pem` for a `tcp://` address; empty: no TLS."""
+    ssh_options: tuple[str, ...] = ()
+    """More words for ssh, for an `ssh://` address (`-i`, `/path/of/a/key`)."""
+    runtime: str = ""
+    """The engine's runtime to use (`runsc` for gVisor); empty: its default. One that the engine lacks is an error."""
     pull: bool = False
     """Whether an image that is not on the engine may be pulled."""
     memory_mb: int = Field(default=1024, ge=64)
@@ -56,23 +66,30 @@ class Settings(BaseModel):
                        lifetime_s=self.lifetime_s, output_bytes=self.output_mb << 20)  # fmt: skip
 
 
-def connect_docker(docker_host: str = "") -> APIClient:
-    """A Docker API client: the given address, else DOCKER_HOST (with its TLS settings), else the first usual socket."""
+def connect_docker(docker_host: str = "", settings: Settings | None = None) -> APIClient:
+    """A Docker API client: the given address, else that of the settings, else what the docker program's variables
+    (DOCKER_HOST, DOCKER_CONTEXT, with their TLS settings) say, else the first usual socket. Raises EnvironmentBroke and
+    docker's own errors."""
     import docker
-    from docker.utils import kwargs_from_env
 
-    if docker_host:
-        return docker.APIClient(base_url=docker_host, version="auto", timeout=60)
-    if os.environ.get("DOCKER_HOST"):
-        return docker.APIClient(version="auto", timeout=60, **kwargs_from_env())
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "/run/user/0")
-    sockets = [path.format(runtime=runtime) for path in _SOCKETS]
-    base_url = "unix://" + next((path for path in sockets if os.path.exists(path)), sockets[0])
-    return docker.APIClient(base_url=base_url, version="auto", timeout=60)
+    told = (settings or Settings()).model_dump() | ({"docker_host": docker_host} if docker_host else {})
+    host, context, tls = dial.chosen(told, os.environ)
+    if context and context != "default":
+        return dial.over_docker("--context", context)
+    if host.startswith("ssh://"):
+        return dial.over_ssh(host, told["ssh_options"])
+    if tls:
+        return dial.over_docker(*dial.tls_flags(host, os.path.expanduser(tls)))
+    if not host:
+        runtime = os.environ.get("XDG_RUNTIME_DIR", "/run/user/0")
+        sockets = [path.format(runtime=runtime) for path in _SOCKETS]
+        host = "unix://" + next((path for path in sockets if os.path.exists(path)), sockets[0])
+    return docker.APIClient(base_url=host, version="auto", timeout=60)
 
 
 def _docker(settings: Settings) -> Sandboxes:
-    return DockerSandboxes(lambda: connect_docker(settings.docker_host), pull=settings.pull, project=settings.project)
+    return DockerSandboxes(lambda: connect_docker(settings=settings), pull=settings.pull, project=settings.project,
+                           runtime=settings.runtime)  # fmt: skip
 
 
 ENGINES: Mapping[str, Callable[[Settings], Sandboxes]] = {

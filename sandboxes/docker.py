@@ -22,7 +22,7 @@ from nightshift.sandboxes import images, profile
 from nightshift.sandboxes.container import START_FIX, DockerSandbox, engine_faults, remove
 from nightshift.sandboxes.owner import is_gone, this_owner
 from nightshift.sandboxes.project import PROJECT
-from nightshift.sandboxes.project.docker_images import DockerProjects
+from nightshift.sandboxes.project.docker_images import DockerProjects, Ground
 from nightshift.sandboxes.project.index import Settings
 from nightshift.sandboxes.project.order import Base, host_base, with_project
 
@@ -35,6 +35,10 @@ _LIMITS_FIX = "give the engine control groups (cgroup v2 delegation for a rootle
 _ELSEWHERE = (
     "the image `{image}` is made of this machine's own programs, and the engine at {where} is another machine: name an "
     "image that it has (`image: python:3.12`), or `image: project` with sandbox.project.base set to such an image"
+)
+_NO_RUNTIME = (
+    "the engine has no runtime {wanted} (it has {has}): install it (`apt-get install runsc`), name it in the engine's "
+    "daemon.json and reload it, or leave sandbox.runtime empty"
 )
 _PROJECT = Settings()
 _WARM_S = 300
@@ -52,6 +56,7 @@ class _Engine:
     lacks: tuple[str, ...]
     shares_files: bool
     where: str
+    runtimes: tuple[str, ...]
 
 
 class DockerSandboxes:
@@ -63,6 +68,7 @@ class DockerSandboxes:
     def __init__(
         self, connect: Callable[[], APIClient], *, pull: bool = False, clock: Clock | None = None,
         rng: random.Random | None = None, project: Settings = _PROJECT, shares_files: bool | None = None,
+        runtime: str = "",
     ) -> None:  # fmt: skip
         self._connect, self._pull, self._clock = connect, pull, clock or SystemClock()
         self._rng = rng or random.SystemRandom()
@@ -74,7 +80,7 @@ class DockerSandboxes:
         self._closed = threading.Event()
         self._image_lock = threading.Lock()
         self._project, self._projects = project, DockerProjects(project, self._clock)
-        self._shares_files = shares_files
+        self._shares_files, self._runtime = shares_files, runtime
 
     # -- the port
 
@@ -156,6 +162,10 @@ class DockerSandboxes:
             if self._made is None:
                 api = self._connect()
                 self._made = _seen(api, api.info(), self._shares_files)
+                if self._runtime and self._runtime not in self._made.runtimes:
+                    found, self._made = self._made, None
+                    api.close()
+                    raise EnvironmentBroke(_NO_RUNTIME.format(wanted=self._runtime, has=", ".join(found.runtimes)))
             return self._made
 
     def _start(self, spec: SandboxSpec) -> DockerSandbox:
@@ -169,7 +179,7 @@ class DockerSandboxes:
             body = profile.container(
                 image=image, uid=uid, lifetime_s=lifetime_s, env=env,
                 labels={profile.OWNER: this_owner(), profile.DEADLINE: str(deadline_s)},
-                host=profile.host_config(spec, uid, binds, engine.cpus),
+                host=profile.host_config(spec, uid, binds, engine.cpus) | self._how(),
             )  # fmt: skip
             container = api.create_container_from_config(body)["Id"]
             try:
@@ -178,6 +188,9 @@ class DockerSandboxes:
                 remove(api, container)
                 raise
         return DockerSandbox(api, container, spec)
+
+    def _how(self) -> dict[str, str]:
+        return {"Runtime": self._runtime} if self._runtime else {}
 
     def _image(self, engine: _Engine, spec: SandboxSpec, uid: int) -> tuple[str, tuple[str, ...], Mapping[str, str]]:
         if spec.image == PROJECT:
@@ -209,7 +222,8 @@ class DockerSandboxes:
             base = host_base(spec.python)
             assert base.layout
             image, binds, env = self._host(api, base.layout)
-        tag = self._projects.ensure(api, spec, base, image, binds, uid, env)
+        ground = Ground(base=base, image=image, binds=binds, env=env, uid=uid, cpus=engine.cpus, how=self._how())
+        tag = self._projects.ensure(api, spec, ground)
         return tag, binds, with_project(env)
 
     def _named(self, api: APIClient, image: str) -> None:
@@ -246,7 +260,8 @@ def _seen(api: APIClient, info: Mapping[str, Any], shares_files: bool | None) ->
     lacks = tuple(what for what, key in wanted.items() if info.get(key) is False)
     here = _is_here(api, info) if shares_files is None else shares_files
     return _Engine(api=api, cpus=float(info.get("NCPU") or 1), uids=_MAPPED_UIDS if mapped else _UIDS, lacks=lacks,
-                   shares_files=here, where=str(info.get("Name") or "another address"))  # fmt: skip
+                   shares_files=here, where=str(info.get("Name") or "another address"),
+                   runtimes=tuple(sorted(info.get("Runtimes") or ())))  # fmt: skip
 
 
 def _is_here(api: APIClient, info: Mapping[str, Any]) -> bool:

@@ -186,11 +186,12 @@ def spawn(
     env: Mapping[str, str] | None = None,
     stdout: IO[bytes] | int | None = None,
     stdin: int | None = subprocess.DEVNULL,
+    stderr: IO[bytes] | int = subprocess.STDOUT,
 ) -> subprocess.Popen[bytes]:
-    """Start a long-lived process in a group of its own; the caller owns its end. stderr joins stdout."""
+    """Start a long-lived process in a group of its own; the caller owns its end. stderr joins stdout unless given."""
     return subprocess.Popen(
         argv, cwd=cwd, env=None if env is None else dict(env), start_new_session=True,
-        stdin=stdin, stdout=stdout if stdout is not None else subprocess.DEVNULL, stderr=subprocess.STDOUT,
+        stdin=stdin, stdout=stdout if stdout is not None else subprocess.DEVNULL, stderr=stderr,
     )  # fmt: skip
 
 

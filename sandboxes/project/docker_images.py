@@ -14,7 +14,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nightshift.daemon.kit.clock import Clock
@@ -36,6 +36,20 @@ _CONFLICT = 409
 _POLL_S, _TOUCH_S = 0.5, 600.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What a build stands on: the base, as this engine has it (`image`, `binds`, `env`), the build's user, the engine's
+    CPUs, and more of the container's `HostConfig` (a runtime)."""
+
+    base: Base
+    image: str
+    binds: tuple[str, ...]
+    env: Mapping[str, str]
+    uid: int
+    cpus: float
+    how: Mapping[str, str]
+
+
 class DockerProjects:
     """Get-or-create of project images on one engine. Thread-safe."""
 
@@ -45,63 +59,61 @@ class DockerProjects:
         self._locks: dict[str, threading.Lock] = {}
         self._touched: dict[str, float] = {}
 
-    def ensure(self, api: APIClient, spec: SandboxSpec, base: Base, image: str, binds: tuple[str, ...], uid: int,
-               env: Mapping[str, str]) -> str:  # fmt: skip
-        """The image's name, made now if the engine lacks it. `image`, `binds` and `env` are the base's. Raises
-        EnvironmentBroke and what the engine raises."""
-        key = image_key(spec.recipe, base)
-        tag = f"{REPOSITORY}:{key}"
+    def ensure(self, api: APIClient, spec: SandboxSpec, ground: Ground) -> str:
+        """The image's name, made now if the engine lacks it. Raises EnvironmentBroke and what the engine raises."""
+        key = image_key(spec.recipe, ground.base)
         with self._lock:
             mine = self._locks.setdefault(key, threading.Lock())
         with mine:
-            if not self._there(api, tag):
-                self._make(api, spec, key, image, binds, uid, env)
-        return tag
+            if not self._there(api, key):
+                build = Build.of(spec.recipe, self._settings)
+                try:
+                    self._make(api, spec, key, build, ground)
+                finally:
+                    build.mirror.close()
+                self._prune(api)
+        return f"{REPOSITORY}:{key}"
 
-    def _there(self, api: APIClient, tag: str) -> bool:
+    def _there(self, api: APIClient, key: str) -> bool:
         """Whether the image exists; its use is noted on the engine, by naming it again, once in a while."""
+        tag = f"{REPOSITORY}:{key}"
         if not api.images(name=tag, quiet=True):
             return False
         now = self._clock.monotonic()
         if now - self._touched.get(tag, -_TOUCH_S) >= _TOUCH_S:
             self._touched[tag] = now
-            repository, _, version = tag.partition(":")
-            api.tag(tag, repository, version, force=True)
+            api.tag(tag, REPOSITORY, key, force=True)
         return True
 
-    def _make(self, api: APIClient, spec: SandboxSpec, key: str, image: str, binds: tuple[str, ...], uid: int,
-              env: Mapping[str, str]) -> None:  # fmt: skip
+    def _make(self, api: APIClient, spec: SandboxSpec, key: str, build: Build, ground: Ground) -> None:
         """Build, or wait for whoever does."""
-        build = Build.of(spec.recipe, self._settings)
         deadline = self._clock.monotonic() + self._settings.build_s + 60
         while self._clock.monotonic() < deadline:
-            if container := self._claimed(api, spec, key, image, binds, uid, env):
+            if container := self._claimed(api, spec, key, ground):
                 try:
-                    if not self._there(api, f"{REPOSITORY}:{key}"):  # whoever had the name before made it
-                        self._run(api, container, key, build, env)
+                    if not self._there(api, key):  # whoever had the name before made it
+                        self._run(api, container, key, build, ground)
                 finally:
-                    build.mirror.close()
                     _gone(api, container)
-                self._prune(api)
                 return
-            if self._there(api, f"{REPOSITORY}:{key}"):
+            if self._there(api, key):
                 return
             self._clear_dead(api, key)
             time.sleep(_POLL_S)
         raise EnvironmentBroke("another daemon's build of the project image did not end in time")
 
-    def _claimed(self, api: APIClient, spec: SandboxSpec, key: str, image: str, binds: tuple[str, ...], uid: int,
-                 env: Mapping[str, str]) -> str:  # fmt: skip
+    def _claimed(self, api: APIClient, spec: SandboxSpec, key: str, ground: Ground) -> str:
         """A container of ours under the image's name, '' while somebody else has that."""
         from docker.errors import APIError
 
         lifetime_s = int(self._settings.build_s) + 30
         large = replace(spec, memory_mb=self._settings.memory_mb, work_mb=self._settings.disk_mb, pids=256)
-        host = profile.host_config(large, uid, binds, spec.cpus)
+        host = profile.host_config(large, ground.uid, ground.binds, ground.cpus) | dict(ground.how)
         # The environment is written into the container's own layer, which is what becomes the image.
         host |= {"ReadonlyRootfs": False, "Tmpfs": dict.fromkeys(("/tmp", "/var/tmp"), host["Tmpfs"]["/tmp"])}  # noqa: S108
         labels = {profile.OWNER: this_owner(), profile.DEADLINE: str(self._clock.now_ms() // 1000 + lifetime_s + 30)}
-        body = profile.container(image=image, uid=uid, lifetime_s=lifetime_s, env=env, labels=labels, host=host)
+        body = profile.container(image=ground.image, uid=ground.uid, lifetime_s=lifetime_s, env=ground.env,
+                                 labels=labels, host=host)  # fmt: skip
         try:
             container = str(api.create_container_from_config(body, name=f"{REPOSITORY}-{key}")["Id"])
         except APIError as error:
@@ -116,7 +128,7 @@ class DockerProjects:
             raise
         return container
 
-    def _run(self, api: APIClient, container: str, key: str, build: Build, env: Mapping[str, str]) -> None:
+    def _run(self, api: APIClient, container: str, key: str, build: Build, ground: Ground) -> None:
         log.info("project image %s: building", key)
         made = api.exec_create(container, build.argv(), stdin=True, workdir="/")
         stream = Duplex(api, made["Id"])
@@ -132,7 +144,7 @@ class DockerProjects:
             tunnel.close()
         build.accept(tunnel.result, stream.words(), ended)
         conf = {"Labels": {LABEL: key, profile.OWNER: "", profile.DEADLINE: ""},
-                "Env": [f"{name}={value}" for name, value in with_project(env).items()]}  # fmt: skip
+                "Env": [f"{name}={value}" for name, value in with_project(ground.env).items()]}  # fmt: skip
         api.commit(container, repository=REPOSITORY, tag=key, message="packages of a repository", conf=conf)
 
     def _clear_dead(self, api: APIClient, key: str) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import socket
 import sys
-import tarfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.small_image import small_image
 
 from nightshift.daemon.kit.clock import ManualClock
 from nightshift.daemon.kit.run import run
@@ -243,27 +242,9 @@ def test_the_reaper_takes_what_is_past_its_deadline(docker_engine: DockerSandbox
         assert not docker_engine._is_stale({profile.OWNER: "another-boot:1:2:3", profile.DEADLINE: "99999999999"})
 
 
-def _small_image() -> bytes:
-    """A few programs of this machine with the libraries they need, as an image's only layer."""
-    programs = [f"/usr/bin/{name}" for name in ("dash", "tar", "timeout", "sleep", "cat", "mkdir", "id")]
-    text = "".join(run(["ldd", path], timeout_s=20).text() for path in programs)
-    libraries = {word for word in text.split() if word.startswith("/")}
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", dereference=True) as archive:
-        for name in ("sbin", "tmp", "sandbox", "proc", "dev", "sys", "bin"):
-            info = tarfile.TarInfo(name)
-            info.type, info.mode = tarfile.DIRTYPE, 0o755
-            archive.addfile(info)
-        for path in programs:
-            archive.add(path, "bin/sh" if path.endswith("dash") else path[5:])
-        for path in libraries:
-            archive.add(path, path[1:])
-    return buffer.getvalue()
-
-
 @pytest.mark.engine
 def test_a_named_image_runs_under_the_same_profile(docker_engine: DockerSandboxes, api: object) -> None:
-    tag, layer = "nightshift-test-small:1", _small_image()
+    tag, layer = "nightshift-test-small:1", small_image()
     api.import_image_from_data(layer, repository=tag.split(":")[0], tag="1")  # type: ignore[attr-defined]
     try:
         with docker_engine.open(SandboxSpec(image=tag, memory_mb=128)) as box:
