@@ -29,6 +29,7 @@ from nightshift.fixers.all_fixers import FIXERS
 from nightshift.fixers.dependencies.fixer import Settings as Dependencies
 from nightshift.fixers.donors.fixer import Settings as Donors
 from nightshift.fixers.environment.fixer import Settings as Environment
+from nightshift.fixers.javascript.fixer import Settings as JavaScript
 from nightshift.fixers.model.fixer import Settings as Model
 from nightshift.fixers.revert import Settings as Revert
 from nightshift.fixers.templates.fixer import Settings as Templates
@@ -66,13 +67,14 @@ class HttpSettings(_Section):
 class FixersSettings(_Section):
     """The creators of patches."""
 
-    order: tuple[str, ...] = ("revert", "dependencies", "templates", "environment")
+    order: tuple[str, ...] = ("revert", "dependencies", "templates", "javascript", "donors", "environment")
     """Which fixers draft, in this order."""
     revert: Revert = Revert()
     dependencies: Dependencies = Dependencies()
     templates: Templates = Templates()
+    javascript: JavaScript = JavaScript()
     donors: Donors = Donors()
-    """The fixer `donors`; it also has to stand in `order`."""
+    """The fixer `donors`."""
     environment: Environment = Environment()
     model: Model | None = None
     """The fixer `model`; it also has to stand in `order`."""

@@ -45,7 +45,7 @@ class HealRequest:
     repo: str
     check: str = ""
     log: bytes | None = None
-    fixers: tuple[str, ...] = ("revert", "dependencies", "templates", "environment")
+    fixers: tuple[str, ...] = ("revert", "dependencies", "templates", "javascript", "donors", "environment")
     budget_s: float = 300.0
     python: str = ""
     image: str = "host"
