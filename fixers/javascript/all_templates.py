@@ -17,6 +17,7 @@ TEMPLATES: tuple[Callable[[Site], Iterator[Edit]], ...] = (
     calls.awaited, calls.returned, calls.lost_this, calls.sorting, calls.copied, calls.converted, calls.bounds,
     calls.extremes,
     statements.missing_break, statements.removed, statements.moved, statements.counted, statements.assigned,
+    statements.kept,
 )  # fmt: skip
 
 

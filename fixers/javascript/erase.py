@@ -35,7 +35,7 @@ _HAVE_KEYWORDS = frozenset({
 def erased(source: Source) -> str | None:
     """The program without types, as long as before in UTF-16 units; None when there is more than types to it."""
     spans: list[tuple[int, int]] = []
-    if not _collect(source.root, source, spans):
+    if not _collect(source.root, spans):
         return None
     spans += _type_imports(source, spans)
     data = source.data
@@ -56,7 +56,7 @@ def _blank(text: str, before: str) -> str:
     return f";{blank[1:]}" if statement and blank[:1] == " " and before[-1:] in ("", "\n", ";", "}") else blank
 
 
-def _collect(node: Node, source: Source, spans: list[tuple[int, int]]) -> bool:
+def _collect(node: Node, spans: list[tuple[int, int]]) -> bool:
     todo = [node]
     while todo:
         at = todo.pop()

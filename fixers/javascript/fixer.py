@@ -197,11 +197,12 @@ class JavaScriptFixer:
         chosen = [candidates[n] for n in numbers]
         paths = sorted({c.edit.path for c in chosen})
         limit_s = max(10.0, 3 * made.duration_s)
+        most = _SLOW_PATCHES if made.duration_s > _SLOW_S else search.budget.patches
         orders = {
             "op": "commands", "command": made.command, "narrow": "", "candidates": [_edits(search, c) for c in chosen],
             "originals": {p: search.data[p].decode() for p in paths}, "cores": min(self._settings.cores, len(chosen)),
             "linger_ms": int(self._settings.linger_s * 1000) if len(search.tests) == 0 else 600_000,
-            "limit_ms": int(limit_s * 1000), "patches": min(search.budget.patches, _SLOW_PATCHES if made.duration_s > _SLOW_S else 99),
+            "limit_ms": int(limit_s * 1000), "patches": min(search.budget.patches, most),
         }  # fmt: skip
         found = session.search(orders, max(0.5, search.left_s() - 1.0))
         if not search.tests:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from nightshift.fixers.javascript.site import Edit, Site, statement_of
 
+_AUGMENTED = ("+", "-", "*", "/", "%", "**", "&", "|", "^", "<<", ">>", ">>>", "||", "&&", "??")
+
 
 def missing_break(site: Site) -> Iterator[Edit]:
     """A `break` at the end of a case that falls through; one for `continue`, and the other way."""
@@ -85,3 +87,15 @@ def assigned(site: Site) -> Iterator[Edit]:
     for line in list(texts)[:6]:
         text = f"{line}\n{site.indent(node)}"
         yield from site.insert(node.start_byte, text, "donor-statement", 0.16, f"add `{line}`")
+
+
+def kept(site: Site) -> Iterator[Edit]:
+    """`a + b;` does nothing: `a += b;` does."""
+    node = site.node
+    inner = node.named_children[0] if node.type == "expression_statement" and node.named_children else None
+    if inner is None or inner.type != "binary_expression":
+        return
+    left, right, operator = (inner.child_by_field_name(name) for name in ("left", "right", "operator"))
+    if left is None or right is None or operator is None or site.text(operator) not in _AUGMENTED:
+        return
+    yield from site.replace(f"{site.text(left)} {site.text(operator)}= {site.text(right)}", "keep", 0.6, node=inner)
