@@ -20,6 +20,7 @@ from nightshift.daemon.ports import Budget, Note, Workbench
 from nightshift.fixers.culprit import find_culprits
 from nightshift.fixers.ddmin import smallest
 from nightshift.fixers.history import Revision, first_parents, opened, revision, suspects
+from nightshift.fixers.merging import taken_back
 from nightshift.fixers.pieces import Piece, pieces_of, without
 from nightshift.fixers.probes import Probes, Spent
 from nightshift.fixers.together import undone_together
@@ -27,6 +28,10 @@ from nightshift.fixers.undo import Undoing, on_base, undoings
 
 if TYPE_CHECKING:
     from git import Repo
+
+
+_MOST_APART = 60
+"""Pieces that are tried for conflicts one by one; each costs a merge."""
 
 
 class Settings(BaseModel):
@@ -212,15 +217,21 @@ class RevertFixer:
             found = probes.first_green([tree for _, tree in made])
             return None if found is None else made[found][0]
 
-        free = [piece for piece in pieces if undone([piece])]
+        free = pieces if undone(pieces) else self._free(bare, case, guilt, pieces)
         try:
-            if first_green([free]) is None:
+            if not free or first_green([free]) is None:
                 return []
         except Spent:
             return []
         least = undone(smallest(free, first_green))
         note(f"revert: {least.scope if least else 'no part of it alone'} ({guilt.commit.id[:10]})")
         return [least] if least and len(least.files) <= self.settings.max_files else []
+
+    def _free(self, bare: BareRepo, case: Case, guilt: _Guilt, pieces: Sequence[Piece]) -> list[Piece]:
+        """The pieces that no later work is in the way of."""
+        commit, parent = guilt.commit.id, guilt.commit.parents[0]
+        return [piece for piece in pieces[:_MOST_APART]
+                if taken_back(bare, case.base, commit, without(bare, commit, parent, [piece]))]  # fmt: skip
 
     def _several(self, repo: Repo, case: Case, guilt: _Guilt, probes: Probes, note: Note) -> Iterator[Patch]:
         later = first_parents(repo, case.base, self.settings.max_history, guilt.commit.id)

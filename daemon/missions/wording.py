@@ -146,5 +146,11 @@ def _blast(patch: Patch) -> str:
     return f"{len(patch.files)} file(s), +{added} −{removed} lines: {files}{more}."
 
 
+_HEADLINES = {
+    "revert": "Revert the change behind", "partial-revert": "Revert the change behind",
+    "dependency": "Take back the packages behind", "configuration": "Configuration for",
+}  # fmt: skip
+
+
 def _headline(fixer: str, kind: str) -> str:
-    return "Revert the change behind" if kind in ("revert", "partial-revert") else f"Fix ({fixer})"
+    return _HEADLINES.get(kind, f"Fix ({fixer})")
