@@ -8,6 +8,7 @@ check is run as it is, a process a candidate, in copies of the tree.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -74,8 +75,15 @@ class Search:
         return self.budget.deadline - time.monotonic()
 
     def failing(self) -> list[dict[str, Any]]:
-        """Tests that failed on base."""
-        return [test for test in self.tests if test["error"]]
+        """Tests that failed on base and are the reproduction's; all that failed where it names none."""
+        made = self.case.reproduction
+        wanted = {re.sub(r" #\d+$", "", name) for name in made.failing} if made else set()
+        return [test for test in self.tests if test["error"] and (not wanted or " > ".join(test["names"]) in wanted)]
+
+    def spare(self) -> list[dict[str, Any]]:
+        """Tests that fail without being the reproduction's: here only, or for reasons of their own."""
+        mine = {_id(test) for test in self.failing()}
+        return [test for test in self.tests if test["error"] and _id(test) not in mine]
 
 
 class JavaScriptFixer:
@@ -176,7 +184,8 @@ class JavaScriptFixer:
         whole = {
             **orders, "op": "search", "candidates": [_edits(search, c) for c in candidates],
             "order": sorted(orders["tests"], key=lambda f: f not in broken),
-            "must": [_id(t) for t in failing if t["names"] not in (["(file)"], ["(script)"])], "spare": [],
+            "must": [_id(t) for t in failing if t["names"] not in (["(file)"], ["(script)"])],
+            "spare": [_id(t) for t in search.spare()],
             "cores": self._settings.cores, "linger_ms": int(self._settings.linger_s * 1000),
             "limit_ms": int(1000 * (0.6 + 8 * search.seconds)),
             "patches": max(_ALTERNATIVES, search.budget.patches),

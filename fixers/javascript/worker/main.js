@@ -11,6 +11,7 @@ const { Worker } = require('node:worker_threads');
 const orders = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
 const tell = (message) => fs.writeSync(1, `${JSON.stringify(message)}\n`);
 const began = Date.now();
+const MOST_BYTES = 3 << 20;
 const left = () => orders.deadline_ms - (Date.now() - began);
 
 class Thread {
@@ -84,7 +85,18 @@ async function survey() {
     else coverage = false;
   }
   const error = { name: 'Hung', message: 'the test does not end', stack: '', cause: '' };
-  return tell({ t: 'survey', tests: [...tests, ...hung.map((one) => ({ ...one, error, hung: true }))], seconds });
+  return told([...tests, ...hung.map((one) => ({ ...one, error, hung: true }))], seconds);
+}
+
+/* What a sandbox may say is limited: what passing tests ran is left out, every second one at a time, until it fits. */
+function told(tests, seconds) {
+  for (;;) {
+    const message = { t: 'survey', tests, seconds };
+    const full = tests.filter((one) => one.covered);
+    if (full.length === 0 || JSON.stringify(message).length < MOST_BYTES) return tell(message);
+    const passing = full.filter((one) => !one.error);
+    for (const [at, one] of (passing.length ? passing : full).entries()) if (at % 2 === 0) delete one.covered;
+  }
 }
 
 async function search() {
