@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,7 +24,8 @@ from nightshift.daemon.model import Case, Patch
 from nightshift.daemon.ports import WORKDIR, Budget, Note, Workbench
 from nightshift.fixers.templates.all_templates import edits_at
 from nightshift.fixers.templates.conversation import Conversation, WorkerLost
-from nightshift.fixers.templates.ranking import Candidate, Crash, Evidence, Propose, pairs, rank
+from nightshift.fixers.templates.portions import Portions
+from nightshift.fixers.templates.ranking import Candidate, Crash, Evidence, Propose, pairs
 from nightshift.fixers.templates.repository import File, diff_of, expected_literals, parse, read_files, words_of
 from nightshift.fixers.templates.unittest_call import as_pytest
 
@@ -45,6 +47,9 @@ class Settings(BaseModel):
     """How long the search goes on after its first find, so that there are alternatives to rank."""
     baseline_s: float = Field(default=60.0, gt=0)
     """Most time for measuring what the unpatched tests do."""
+    others_s: float = Field(default=6.0, ge=0)
+    """Time for measuring tests that pass, once the failing ones are measured; of a long suite only those nearest to
+    the failing ones are measured, the rest is left to the tester."""
     alternatives_s: float = Field(default=2.0, ge=0)
     """How long, after the first find, the search may go on for all alternatives together."""
     partial: int = Field(default=24, ge=0)
@@ -120,14 +125,16 @@ class TemplateFixer:
             talk.start(self._setup(case, files, call, budget))
             baseline = _wait_for_baseline(talk, budget.deadline)
             search = Search(case, budget, files, talk, baseline)
-            search.candidates = _candidates(search, self._propose)
-            note(
-                f"templates: {len(baseline['failing']) or 'the check'} failing, {baseline['passing']} passing, "
-                f"{len(search.candidates)} candidates"
-            )
+            drafts = _drafts(search, self._propose)
             try:
-                yield from self._search(search, repo, note)
+                search.candidates = drafts.next()
+                note(
+                    f"templates: {len(baseline['failing']) or 'the check'} failing, {baseline['passing']} passing, "
+                    f"{len(search.candidates)} candidates to begin with"
+                )
+                yield from self._search(search, repo, note, drafts)
             finally:
+                drafts.close()
                 budget.searched(_account(search))
 
     def _setup(self, case: Case, files: Mapping[str, File], call: PytestCall | None, budget: Budget) -> dict[str, Any]:
@@ -140,10 +147,11 @@ class TemplateFixer:
             "root": WORKDIR,
             "encodings": {p: _python_encoding(f.encoding) for p, f in files.items() if f.encoding != "utf-8"},
             "cores": self._settings.cores, "baseline_s": max(1.0, min(self._settings.baseline_s, left * 0.4)),
+            "others_s": self._settings.others_s,
             "answers": -1, "requests": -1,
         }  # fmt: skip
 
-    def _search(self, search: Search, repo: BareRepo, note: Note) -> Iterator[Patch]:
+    def _search(self, search: Search, repo: BareRepo, note: Note, drafts: Portions) -> Iterator[Patch]:
         given: set[str] = set()
         order = _try(search.candidates, 0)
         while search.left_s() > 0.2 and len(given) < search.budget.patches:
@@ -155,9 +163,7 @@ class TemplateFixer:
                     search.enough_at = min(search.enough_at, time.monotonic() + self._settings.alternatives_s)
                     yield patch
             if search.why == "exhausted":
-                if given or not self._settings.partial or search.left_s() < 1.0:
-                    break
-                more = self._pairs(search, note)
+                more = None if given else self._next(search, drafts, note)
                 if more is None:
                     break
                 order = more
@@ -165,6 +171,14 @@ class TemplateFixer:
                 order = {"op": "more"}
         why = search.why or "time is up"
         note(f"templates: {search.tried} candidates tried in {search.seconds:.1f} s, {len(given)} patches ({why})")
+
+    def _next(self, search: Search, drafts: Portions, note: Note) -> dict[str, Any] | None:
+        """What to try when nothing that was tried is good: the next portion of single edits, then pairs of edits."""
+        first, more = len(search.candidates), drafts.next()
+        if more:
+            search.candidates.extend(more)
+            return _try(more, first)
+        return self._pairs(search, note) if self._settings.partial and search.left_s() >= 1.0 else None
 
     def _round(self, search: Search, order: dict[str, Any], patches: int) -> list[Candidate]:
         search.talk.order({**order, "patches": patches, "linger_s": self._settings.linger_s,
@@ -194,12 +208,13 @@ class TemplateFixer:
         if search.paired:
             return None
         search.paired = True
-        singles = [c for c in search.candidates if not c.imports][:_GRADED]
+        ranked = sorted(search.candidates, key=lambda c: -c.score)
+        singles = [c for c in ranked if not c.imports][:_GRADED]
         search.talk.order({**_try(singles, 0, "grade"), "patches": 1_000_000, "linger_s": 1e9,
                            "deadline_s": max(0.1, search.left_s() * 0.4)})  # fmt: skip
         self._listen(search)
         helpful = _helpful(singles, search.grades, self._settings.partial)
-        joined = pairs(helpful, search.candidates[:_JOINED], search.budget.candidates, search.expected)
+        joined = pairs(helpful, ranked[:_JOINED], search.budget.candidates, search.expected)
         note(f"templates: no single edit is enough; {len(helpful)} help, {len(joined)} pairs of edits")
         first = len(search.candidates)
         search.candidates.extend(joined)
@@ -254,7 +269,7 @@ def _try(candidates: list[Candidate], first: int, mode: str = "quick") -> dict[s
     return {"op": "try", "mode": mode, "candidates": rows}
 
 
-def _candidates(search: Search, propose: Propose) -> list[Candidate]:
+def _drafts(search: Search, propose: Propose) -> Portions:
     tests = list(_failing_tests(search))
     known = evidence_of(search.case, search.baseline, search.files)
     evidence = replace(known, expected=expected_literals(tests), words=words_of(tests))
@@ -262,8 +277,12 @@ def _candidates(search: Search, propose: Propose) -> list[Candidate]:
     paths = dict.fromkeys([*evidence.suspicion, *(f[0] for c in evidence.crashes for f in c.frames)])
     sources = parse(search.files, paths)
     sworn = {(path, line) for path, source in sources.items() for line in _asserted(source.tree)}
-    found = rank(sources, evidence, search.budget.candidates, propose)
-    return [c for c in found if not any((edit.path, edit.line) in sworn for edit in c.edits)]
+    keep = partial(_unsworn, sworn)
+    return Portions(sources, evidence, search.budget.candidates, propose, keep)
+
+
+def _unsworn(sworn: set[tuple[str, int]], candidate: Candidate) -> bool:
+    return not any((edit.path, edit.line) in sworn for edit in candidate.edits)
 
 
 def _asserted(tree: ast.AST) -> Iterator[int]:

@@ -1,6 +1,7 @@
 """What the base commit does: outcome, cost and lines of every item, measured in forked children.
 
-Two children at once: one runs the full protocol untraced (outcomes and times), one traces lines (failing items first).
+Two children at once: one runs the full protocol untraced (outcomes and times), one traces lines. Failing items come
+first, then their neighbours; where a suite takes long, the rest is left to the tester, who runs it anyway.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Set
 
 from .evaluate import OverBudget, Plan, Watch
 from .items import Items, code_of, cpu_s, frames_of
@@ -26,8 +27,11 @@ _PASSING_CPU_S = 30.0
 class Baseline:
     """Runs and holds the base's behaviour."""
 
-    def __init__(self, items: Items, expected: list[str], files: dict[str, str], limit_s: float) -> None:
+    def __init__(
+        self, items: Items, expected: list[str], files: dict[str, str], limit_s: float, others_s: float = 1e9
+    ) -> None:
         known = {i.nodeid for i in items.items}
+        self.others_s = others_s
         self.items, self.expected, self.files, self.limit_s = items, known & set(expected), files, limit_s
         self.outcomes: dict[int, str] = {}
         self.cpu: dict[int, float] = {}
@@ -36,27 +40,42 @@ class Baseline:
         self.lines: dict[int, Any] = {}
         self.crashes: list[dict[str, Any]] = []
         self.spectrum = Spectrum()
+        self.found: Set[str] = set()
         self.kinds: dict[str, dict[str, dict[str, list[str]]]] = {}
 
     def measure(self) -> None:
         """Fork both children and read what they say until they end or time is up."""
-        order = range(len(self.items.items))
-        first = sorted(order, key=lambda i: self.items.items[i].nodeid not in self.expected)
-        self._collect([(self._time, list(order)), (self._trace, first)])
+        self._traced: list[dict[str, Any]] = []
+        self.heard: Set[int] = set()
+        if self.expected:
+            failing = [i for i, item in enumerate(self.items.items) if item.nodeid in self.expected]
+            order = nearest([i.nodeid for i in self.items.items], failing)
+            self._collect([(self._time, order), (self._trace, order)], failing)
+        else:
+            every = list(range(len(self.items.items)))
+            self._collect([(self._time, every)], every)
+            failing = [i for i, o in self.outcomes.items() if o == "failed"]
+            self.found = {self.items.items[i].nodeid for i in failing}
+            self._collect([(self._trace, nearest([i.nodeid for i in self.items.items], failing))], failing)
         for line in self._traced:
             self._take_trace(line)
 
-    def _collect(self, jobs: list[Any]) -> None:
-        self._traced: list[dict[str, Any]] = []
+    def _collect(self, jobs: list[Any], needed: list[int]) -> None:
+        """Hear the children out; once they said all of what is needed, only as long as other items may take."""
         selector = selectors.DefaultSelector()
         children = []
         for function, indexes in jobs:
             pid, fd = fork_into(functools.partial(function, indexes))
             children.append(pid)
             selector.register(fd, selectors.EVENT_READ, bytearray())
+        missing, enough = {(kind, i) for kind in range(2) for i in needed}, float("inf")
+        if len(jobs) == 1:
+            missing = {(kind, i) for kind, i in missing if kind == (jobs[0][0] == self._trace)}
         deadline = time.monotonic() + self.limit_s
-        while selector.get_map() and time.monotonic() < deadline:
-            for key, _ in selector.select(0.5):
+        while selector.get_map() and time.monotonic() < min(deadline, enough):
+            if enough == float("inf") and not missing - self._said():
+                enough = time.monotonic() + self.others_s
+            for key, _ in selector.select(0.2):
                 data = os.read(key.fd, 1 << 16)
                 key.data.extend(data)
                 if not data:
@@ -72,9 +91,13 @@ class Baseline:
         for key in list(selector.get_map().values()):
             os.close(key.fd)
 
+    def _said(self) -> Set[tuple[int, int]]:
+        return {(0, i) for i in self.outcomes} | {(1, i) for i in self.heard}
+
     def _take(self, line: dict[str, Any]) -> None:
         if "segments" in line:
             self._traced.append(line)
+            self.heard.add(line["i"])
             return
         index = line["i"]
         self.outcomes[index], self.cpu[index] = line["o"], line["c"]
@@ -128,6 +151,8 @@ class Baseline:
 
         def each(index: int) -> dict[str, Any]:
             item = self.items.items[index]
+            if item.nodeid not in (self.expected or self.found):
+                recorder.narrow()
             recorder.begin(code_of(item))
             recorder.start()
             try:
@@ -155,6 +180,18 @@ class Baseline:
             full_cpu=sum(self.cpu[i] for i in passing),
             hangs=bool(self.hung),
         )
+
+
+def nearest(ids: list[str], failing: list[int]) -> list[int]:
+    """Indexes: the failing items, then those of their files, then the first of every other file, the second of each…"""
+    files = {ids[i].partition("::")[0] for i in failing}
+    chosen, count = set(failing), dict.fromkeys(files, 0)
+    places: dict[int, tuple[Any, ...]] = {}
+    for index, name in enumerate(ids):
+        path = name.partition("::")[0]
+        count[path] = count.get(path, 0) + 1
+        places[index] = (index not in chosen, path not in files, 0 if path in files else count[path], index)
+    return sorted(range(len(ids)), key=lambda i: places[i])
 
 
 def _crash(test: str, told: Any) -> dict[str, Any]:

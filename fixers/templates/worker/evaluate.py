@@ -105,6 +105,7 @@ class Evaluator:
         self.items, self.swapper, self.plan, self.state = items, swapper, plan, state
         self.seen: Set[int] = set()
         self.watch = Watch()
+        self.known_lines: Any = frozenset().union(*plan.lines.values())
         self.tests = {os.path.realpath(str(i.fspath)): str(i.fspath) for i in items.items if hasattr(i, "fspath")}
 
     def judge(self, candidate: Candidate) -> Verdict:
@@ -177,6 +178,8 @@ class Evaluator:
         if lines is None:
             return self.plan.passing
         known = self.plan.lines
+        if not self.known_lines & lines:
+            return self.plan.passing
         return [i for i in self.plan.passing if i not in known or known[i] & lines]
 
     def _touched(self, candidate: Candidate) -> Any:

@@ -27,6 +27,12 @@ class Report:
         self.head_line = self.fspath = self.longreprtext = self.caplog = self.capstdout = self.capstderr = ""
         self.count_towards_summary = True
 
+    def _to_json(self) -> Dict[str, Any]:
+        """What pytest makes the report of a subtest from."""
+        names = ("nodeid", "location", "keywords", "outcome", "longrepr", "when", "sections", "duration", "start",
+                 "stop", "user_properties")  # fmt: skip
+        return {name: getattr(self, name) for name in names}
+
 
 class Plugin:
     """Takes over once pytest has collected; remembers the exceptions of the last run and of collection."""
@@ -64,8 +70,34 @@ class Plugin:
         return Report(item, call, "skipped" if skipped else "failed")
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Outcomes of the full protocol."""
+        """Outcomes of the full protocol, and of subtests in any."""
         _merge(self.outcomes, report)
+
+    def subtest(self, test: str, told: Any) -> None:
+        """A unittest subtest ended badly or was skipped: an exception's info, or its class, value and traceback."""
+        import unittest
+
+        value = told[1] if isinstance(told, tuple) else told.value
+        if not isinstance(value, unittest.SkipTest):
+            self.errors.append(value)
+            self.outcomes[test] = "failed"
+
+
+def quiet_subtests(plugin: Plugin) -> None:
+    """While searching, subtests of unittest make no reports of their own: some suites have thousands in one test."""
+    from _pytest.unittest import TestCaseFunction
+
+    case: Any = TestCaseFunction
+    original: Any = getattr(case, "addSubTest", None)
+
+    def add(self: Any, test_case: Any, test: Any, told: Any) -> None:
+        if not plugin.cheap:
+            original(self, test_case, test, told)
+        elif told is not None:
+            plugin.subtest(self.nodeid, told)
+
+    if original is not None:
+        case.addSubTest = add
 
 
 def _merge(outcomes: dict[str, str], report: Any) -> None:
@@ -81,6 +113,7 @@ class Items:
 
     def __init__(self, session: Any, plugin: Plugin) -> None:
         self.session, self.plugin = session, plugin
+        quiet_subtests(plugin)
         self.items: list[Any] = list(session.items)
         self.by_id: dict[str, Any] = {i.nodeid: i for i in self.items}
         self._globs = {id(i): dict(i.dtest.globs) for i in self.items if getattr(i, "dtest", None) is not None}
@@ -91,8 +124,9 @@ class Items:
         self.plugin.errors = []
         self._restore_doctest(item)
         outcomes: dict[str, str] = {}
+        self.plugin.outcomes = outcomes
         if full:
-            self.plugin.cheap, self.plugin.outcomes = False, outcomes
+            self.plugin.cheap = False
             item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
         else:
             from _pytest.runner import runtestprotocol

@@ -113,7 +113,7 @@ def _serve(setup: dict[str, Any], say: Say, session: Any, plugin: Plugin) -> Non
     if plugin.collect_errors or not items.items:
         _serve_uncollected(setup, say, plugin, files)
         return
-    baseline = Baseline(items, setup["failing"], files, setup["baseline_s"])
+    baseline = Baseline(items, setup["failing"], files, setup["baseline_s"], setup.get("others_s", 1e9))
     start = time.monotonic()
     baseline.measure()
     plan = baseline.plan()

@@ -25,6 +25,7 @@ _MORE_CPU, _MOST_CPU = 6.0, 40.0
 _MOST_BETTER = 24
 _MOST_RETRIED, _MOST_LONG = 160, 16
 _PATIENCE_S = 4.0
+_STARVED, _LOOK_S = 8, 0.4
 
 
 class Child:
@@ -35,6 +36,19 @@ class Child:
         self.current: Candidate | None = None
         self.since, self.buffer = time.monotonic(), b""
         self.dead: list[Candidate] = []
+        self.looked: Any = None
+
+    def waits(self, now: float) -> bool:
+        """Whether it wants to run and gets less than half a core: others use the machine, it does not hang."""
+        state, used_s = _running(self.pid)
+        if state != "R":
+            return False
+        if self.looked is None or now - self.looked[0] < _LOOK_S:
+            self.looked = self.looked or (now, used_s)
+            return True
+        since, before = self.looked
+        self.looked = (now, used_s)
+        return bool(used_s - before < (now - since) / 2)
 
 
 class Search:
@@ -178,7 +192,7 @@ class Search:
     def _line(self, child: Child, words: list[str]) -> None:
         child.since = time.monotonic()
         if words[0] == "S":
-            child.current = child.batch.popleft()
+            child.current, child.looked = child.batch.popleft(), None
         elif words[0] == "R" and child.current is not None:
             candidate, child.current = child.current, None
             self._verdict(child, candidate, words[2], int(words[3]), float(words[4]))
@@ -255,7 +269,7 @@ class Search:
         for child in list(self.children.values()):
             cpu = child.current.cpu if child.current else 1.0
             allowed = max(_WALL_S, 20 * self.plan.failing_cpu + 8 * self.plan.full_cpu) * (1 if cpu == 1.0 else 6)
-            if now - child.since > allowed:
+            if now - child.since > allowed and not (now - child.since < _STARVED * allowed and child.waits(now)):
                 if child.current is not None:
                     self._lost(child.current)
                 _kill(child.pid)
@@ -278,6 +292,16 @@ class Search:
             _kill(entry[1])
         self.reloading.clear()
         self.fresh = collections.deque(c for c in self.fresh if c.mode not in ("confirm", "grade"))
+
+
+def _running(pid: int) -> tuple[str, float]:
+    """State and CPU seconds of a process; ('', 0) where that can't be told."""
+    try:
+        with open("/proc/%d/stat" % pid) as stream:
+            words = stream.read().rpartition(")")[2].split()
+        return words[0], (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return "", 0.0
 
 
 def _kill(pid: int) -> None:

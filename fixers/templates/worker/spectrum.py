@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, Tuple
+from typing import Any, Set, Tuple
 
 Line = Tuple[str, int]
 _MAX_SEGMENTS = 400
@@ -18,7 +18,11 @@ _MOST_LOOKS, _MOST_KINDS = 60, 6
 
 
 class Recorder:
-    """Collects (path, line) per segment of one test. `files` maps co_filename to the repository's path."""
+    """Collects (path, line) per segment of one test. `files` maps co_filename to the repository's path.
+
+    `seen` holds the code that ran so far; once `only` is set, other code is not looked at: lines that no failing test
+    runs are innocent anyway, and tracing them all takes longer than the search.
+    """
 
     def __init__(self, files: dict[str, str]) -> None:
         self.files = files
@@ -27,6 +31,8 @@ class Recorder:
         self._last = 0
         self.kinds: dict[str, dict[int, dict[str, set[str]]]] = {}
         self._looks: dict[Any, int] = {}
+        self.seen: Set[int] = set()
+        self.only: Set[int] | None = None
 
     def begin(self, test_code: Any | None) -> None:
         """A new test starts."""
@@ -44,6 +50,11 @@ class Recorder:
         """A line of the test function runs."""
         if self.segments[-1] and len(self.segments) < _MAX_SEGMENTS:
             self.segments.append(set())
+
+    def narrow(self) -> None:
+        """From now on only code that ran until now."""
+        if self.only is None:
+            self.only = set(self.seen)
 
     def look(self, path: str, frame: Any) -> None:
         """Note the types of a function's names, the first times it runs."""
@@ -79,11 +90,17 @@ class Recorder:
     def _trace(self, frame: Any, event: str, arg: Any) -> Callable[..., Any] | None:
         code = frame.f_code
         path = self.files.get(code.co_filename)
-        if path is not None:
+        if path is not None and self._looked_at(code):
             return self._line_tracer(path)
         if code is self.test_code:
             return self._test_line
         return None
+
+    def _looked_at(self, code: Any) -> bool:
+        if self.only is not None:
+            return id(code) in self.only
+        self.seen.add(id(code))  # a hash of the code itself would cost more than the call
+        return True
 
     def _line_tracer(self, path: str) -> Callable[..., Any]:
         def local(frame: Any, event: str, arg: Any) -> Any:
@@ -106,8 +123,9 @@ class Recorder:
         def on_line(code: Any, line: int) -> Any:
             path = self.files.get(code.co_filename)
             if path is not None:
-                self.segments[-1].add((path, line))
-                self.look(path, sys._getframe(1))
+                if self._looked_at(code):
+                    self.segments[-1].add((path, line))
+                    self.look(path, sys._getframe(1))
             elif code is self.test_code:
                 self.next_segment()
             else:
