@@ -16,4 +16,6 @@ def decide(standing: Standing, reproduction: Reproduction) -> arbiter.Choice:
     if proved or not refuted:
         return choice
     last = " ".join(refuted[-1].refuted.split())[:300]
-    return arbiter.Choice(verdict=None, reason=f"the critic refuted all {len(refuted)} that passed; the last: {last}")
+    return arbiter.Choice(
+        verdict=None, reason=f"no patch survived the critic, {len(refuted)} refuted; the last: {last}"
+    )

@@ -12,6 +12,9 @@ from typing import Any
 
 from nightshift.daemon.model import Criticism, Critique, Judgement, Patch, Verdict
 
+CONTRADICTED = "critic"
+"""The tester's gate that holds a patch against what is written down of its behaviour."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
@@ -219,8 +222,11 @@ def next_move(standing: Standing, rules: Rules) -> Move:
         return Criticise(patches=_field(now, rules.field)) if _unheard(now, rules) else Choose()
     if now.waiting:
         return Judge(entry=now.waiting[0])
-    if now.refutations and standing.number + 1 < rules.rounds:
-        return Learn(refutations=now.refutations)
+    if standing.number + 1 < rules.rounds:
+        if rules.critic and (contradicted := _contradicted(now)):
+            return Criticise(patches=contradicted[: max(1, rules.field)])
+        if now.refutations:
+            return Learn(refutations=now.refutations)
     left = tuple(name for name in now.creators if name not in now.drafted)
     return Draft(creators=left) if left else Choose()
 
@@ -230,6 +236,12 @@ def foreseen(standing: Standing, entry: Entry, rules: Rules) -> tuple[Patch, ...
     accepted = Verdict(judgement=Judgement.ACCEPTED, patch=entry.patch)
     move = next_move(standing.judged(entry.patch.id, accepted), rules)
     return move.patches if isinstance(move, Criticise) else ()
+
+
+def _contradicted(now: Round) -> tuple[Patch, ...]:
+    """What the tester's own look at documented behaviour stopped: the critic makes a lesson of it."""
+    stopped = (e for e in now.entries if e.verdict and e.verdict.failed == CONTRADICTED)
+    return tuple(entry.patch for entry in stopped if now.said_of(entry) is None)
 
 
 def _unheard(now: Round, rules: Rules) -> bool:

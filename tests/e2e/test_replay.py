@@ -65,3 +65,31 @@ def test_nothing_to_record_is_said(repository, tmp_path):
     assert healed.json["outcome"] == "no_patch"
     assert "nothing to record" in healed.err
     assert not (tmp_path / "none.json").exists()
+
+
+def test_what_the_documentation_contradicts_teaches_the_next_round(repository, tmp_path):
+    code = 'def charge(amount, fee):\n    """What is charged.\n\n    >>> charge(10, 0)\n    10\n    """\n'
+    test = "from pay import charge\n\n\ndef test_even():\n    assert charge(4, 2) in (6, 8)\n"
+    repository.commit({"pay.py": f"{code}    return amount - fee\n", "test_pay.py": test})
+    answers = [
+        {"rationale": text, "edits": [{"path": "pay.py", "search": "return amount - fee", "replace": f"return {text}"}]}
+        for text in ("amount * fee", "amount + fee")
+    ]
+    (tmp_path / "answers.json").write_text(json.dumps(answers))
+    config = tmp_path / "nightshift.yaml"
+    config.write_text("fixers:\n  model: {provider: scripted, script: answers.json, samples: 1, max_calls: 1}\n")
+    record = tmp_path / "tournament.json"
+    healed = repository.heal("--check", CHECK, "--fixers", "model", "-c", str(config), "--record", str(record))
+    assert healed.code == 0, healed.out + healed.err
+    first, second = healed.json["rounds"]
+    assert (first["round"], second["round"]) == (1, 2)
+    assert "charge(10, 0)" in first["refuted"]
+    assert second["judgement"] == "accepted"
+    assert "+    return amount + fee" in healed.json["patch"]["diff"]
+    (_, last) = json.loads(record.read_text())["standing"]["rounds"]
+    assert [lesson["passing"] for lesson in last["lessons"]] == [
+        [f"{last['lessons'][0]['path']}::test_documented_example"]
+    ]
+    assert last["entries"][0]["patch"]["parents"] == [first["patch"]]
+    code, out, err = replay(record, "--repo", repository.path, "-c", config)
+    assert code == 0, out + err

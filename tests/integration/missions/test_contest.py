@@ -84,7 +84,7 @@ def test_what_the_critic_refutes_teaches_the_round_that_heals(repo):
 def test_one_round_only_and_a_refuted_patch_is_no_patch(repo):
     result = heal(healer(limits=Tournament(rounds=1)), repo)
     assert (result.outcome, result.exit_code) == ("no_patch", 1)
-    assert "the critic refuted all 1 that passed" in result.reason
+    assert "no patch survived the critic, 1 refuted" in result.reason
     assert result.to_json()["patch"] is None
 
 
@@ -188,7 +188,7 @@ def test_the_eliminated_are_remembered_and_the_winner_is_settled(tmp_path):
     refuted = mission(tmp_path, critic=ScriptedCritic(refutes={"w1": "no", "p1": "no"}, lessons={"w1": LESSON}))
     asyncio.run(Heal(MemoryDurable(), refuted.steps, refuted.mission).run())
     assert refuted.stage() is Stage.ESCALATED
-    assert "the critic refuted all 2 that passed" in refuted.store.missions.get(refuted.mission).reason
+    assert "no patch survived the critic, 2 refuted" in refuted.store.missions.get(refuted.mission).reason
     assert refuted.store.memory.tally() == {"revert": {"no_patch": 1}, "templates": {"rejected": 1}}
     assert refuted.commits() == 1
 

@@ -86,7 +86,18 @@ def test_a_field_that_is_refuted_teaches_the_next_round():
     assert isinstance(next_move(standing, CRITIC), Choose)
     choice = decide(standing, RED)
     assert choice.verdict is None
-    assert "the critic refuted all 1 that passed" in choice.reason
+    assert "no patch survived the critic, 1 refuted" in choice.reason
+
+
+def test_what_the_tester_s_own_critic_stops_becomes_a_lesson_too():
+    one = patch("p1")
+    stopped = Verdict(judgement=Judgement.REJECTED, patch=one, failed="critic")
+    standing = opening(["a", "b"]).drafted("a", [one]).judged("p1", stopped)
+    assert next_move(standing, Rules(rounds=1, critic=True)) == Draft(creators=("b",))
+    assert next_move(standing, Rules(rounds=2)) == Draft(creators=("b",))
+    assert next_move(standing, CRITIC) == Criticise(patches=(one,))
+    assert isinstance(next_move(standing.criticised(critique("p1", refuted="p1")), CRITIC), Learn)
+    assert next_move(standing.criticised(critique("p1")), CRITIC) == Draft(creators=("b",)), "it was not contradicted"
 
 
 def test_the_last_round_asks_everybody_before_it_gives_up():
