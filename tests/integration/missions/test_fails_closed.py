@@ -114,8 +114,8 @@ def template(tmp_path_factory):
     for step, args in (
         ("reproduce", (case,)),
         ("plan", (case,)),
-        ("draft", (case, "templates", 1)),
-        ("judge", (case, dump(patch))),
+        ("draft", (case, ["templates"], 0)),
+        ("judge", (case, dump(patch), {"round": 1, "rank": 1})),
     ):
         getattr(steps, step)(made.mission, *args)
     made.store.close()
