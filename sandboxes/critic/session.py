@@ -19,7 +19,7 @@ from nightshift.daemon.ports import Sandbox
 from nightshift.sandboxes.critic.inputs import Input
 from nightshift.sandboxes.critic.inside import source
 
-CALL_S, VERSION_S, QUIET_S, RECORD_S, SPARE_S = 0.25, 8.0, 3.0, 12.0, 10.0
+CALL_S, VERSION_S, QUIET_S, RECORD_S, SPARE_S = 0.25, 8.0, 3.0, 20.0, 10.0
 _UNPACKED, _ROWS = 64 << 20, 20_000
 _PYTEST = ("-p", "no:cacheprovider", "--continue-on-collection-errors", "--maxfail=0", "--tb=no")
 
@@ -97,14 +97,14 @@ class Session:
     def answers(self, overlays: Sequence[Mapping[str, bytes | None]], question: Question) -> list[Answers]:
         """The answers of base, of base again (inputs in opposite order, another hash seed), and of each version.
         Raises EnvironmentBroke, NoAnswer."""
-        rows = [each.row() for each in question.inputs]
-        rows += [{"module": module, "text": text} for module, text in question.documents]
+        rows: list[dict[str, Any]] = [{"module": module, "text": text} for module, text in question.documents]
+        rows += [each.row() for each in question.inputs]
         orders = {"inputs": rows, "paths": list(question.paths), "limit_s": CALL_S, "after": 0, "backwards": False}
         boot = ["values", "canon", "answer"]
         jobs = [self._job(boot, orders, overlay) for overlay in ({}, *overlays)]
         again = self._job(boot, {**orders, "backwards": True}, {}, restarts=0, seed="7")
         told = self._carried_out([jobs[0], again, *jobs[1:]])
-        return [_answers(lines, len(question.inputs), len(rows)) for lines in told]
+        return [_answers(lines, len(question.documents), len(rows)) for lines in told]
 
     def _job(
         self, boot: Sequence[str], orders: Mapping[str, Any], overlay: Mapping[str, bytes | None], *,
@@ -149,17 +149,17 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _answers(lines: Sequence[Any], inputs: int, most: int) -> Answers:
+def _answers(lines: Sequence[Any], documents: int, most: int) -> Answers:
     calls: dict[int, Answer] = {}
     examples: dict[int, tuple[tuple[bool, ...], tuple[str, ...]]] = {}
     for row in lines:
         if not isinstance(row, list) or len(row) != 4 or not _is_int(row[0]) or not _texts(row[1:]):
             continue
         number = row[0]
-        if 0 <= number < inputs:
-            calls.setdefault(number, Answer(what=row[1], text=row[2][:4000], kind=row[3][:100]))
-        elif inputs <= number < most and row[1] == "document":
+        if documents <= number < most:
+            calls.setdefault(number - documents, Answer(what=row[1], text=row[2][:4000], kind=row[3][:100]))
+        elif 0 <= number < documents and row[1] == "document":
             held, gave = _parsed(row[2]), _parsed(row[3])
             if isinstance(held, list) and _texts(gave):
-                examples.setdefault(number - inputs, (tuple(bool(h) for h in held), tuple(gave)))
+                examples.setdefault(number, (tuple(bool(h) for h in held), tuple(gave)))
     return Answers(calls=calls, examples=examples)

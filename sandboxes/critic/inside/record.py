@@ -60,12 +60,13 @@ class Recorder:
             outermost = not self.entry
             hit = place[2]
             if outermost:
-                self.entry.append((frame, len(self.seen)))
-                self._write(frame, place, "entry")
-            if hit and not (frame.f_back and frame.f_back.f_code is frame.f_code):  # of a recursion the outermost
-                self._write(frame, place, "changed")
+                self.entry.append(frame)
+                self._write(frame, place)
+            elif hit and not (frame.f_back and frame.f_back.f_code is frame.f_code):  # of a recursion the outermost
+                self._write(frame, place)
+            if hit:
                 self._reached()
-        elif event == "return" and self.entry and self.entry[0][0] is frame:
+        elif event == "return" and self.entry and self.entry[0] is frame:
             self.entry.clear()
 
     def _place(self, code: Any) -> Any:
@@ -88,13 +89,13 @@ class Recorder:
         return known
 
     def _reached(self) -> None:
-        code = self.entry[0][0].f_code
+        code = self.entry[0].f_code
         key = ("reached", code)
         if key not in self.seen:
             self.seen.add(key)
             self.send({"k": "reached", "path": code.co_filename[len(self.root) :], "line": code.co_firstlineno})
 
-    def _write(self, frame: Any, place: Any, why: str) -> None:
+    def _write(self, frame: Any, place: Any) -> None:
         code = frame.f_code
         count = self.counts.get(code, 0)
         if count >= EACH:
@@ -110,7 +111,7 @@ class Recorder:
                     "module": str(frame.f_globals.get("__name__", "")), "args": values, "order": list(spec),
                     "changed": place[2],
                     "shape": [code.co_argcount, code.co_kwonlyargcount, star, double],
-                    "test": os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0], "entry": why == "entry",
+                    "test": os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0],
                 }  # fmt: skip
                 text = json.dumps(row, sort_keys=True)
                 if text not in self.seen:
@@ -138,10 +139,20 @@ def main() -> None:
 
     sys.argv = ["pytest", *orders["args"]]
     recorder = Recorder(orders, send)
+
+    class Watching:
+        """Watches the tests themselves; collecting and plugins would only be slowed down."""
+
+        @pytest.hookimpl(hookwrapper=True)
+        def pytest_runtest_call(self) -> Any:
+            sys.setprofile(recorder)
+            yield
+            sys.setprofile(None)
+            recorder.entry.clear()
+
     impatient()
-    sys.setprofile(recorder)
     try:
-        code = int(pytest.main(orders["args"]))
+        code = int(pytest.main(orders["args"], plugins=[Watching()]))
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         sys.setprofile(None)

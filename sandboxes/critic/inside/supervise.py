@@ -22,7 +22,7 @@ import zlib
 from typing import Any
 
 PRELUDE = "import sys\nif sys.path[:1] == ['']: sys.path.pop(0)\nfor text in {!r}: exec(text)"
-LINES, BYTES, RESTARTS, OUTPUT = 20000, 8 << 20, 3, 32 << 20
+LINES, BYTES, OUTPUT, ROUNDS = 20000, 8 << 20, 32 << 20, 500
 
 
 def fresh(tree: bytes, overlay: dict[str, str | None]) -> None:
@@ -90,13 +90,40 @@ class Child:
                 if len(self.rest) > BYTES:
                     return
 
-    def end(self) -> None:
-        """End it, and everything else in this sandbox but ourselves."""
-        for kill in (lambda: os.kill(-1, signal.SIGKILL), lambda: os.waitpid(self.pid, 0)):
-            with contextlib.suppress(ProcessLookupError, PermissionError, ChildProcessError):
-                kill()
+    def end(self, spared: set[int]) -> None:
+        """End it, and everything else in this sandbox that was not there before the tree was."""
+        clear(spared)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
         os.close(self.answers)
         os.close(self.out)
+
+
+def alive() -> set[int]:
+    """Every process of this sandbox."""
+    return {int(name) for name in os.listdir("/proc") if name.isdigit()}
+
+
+def clear(spared: set[int]) -> None:
+    """Kill every other process, again and again until nothing new was born meanwhile."""
+    for _ in range(ROUNDS):
+        if not [pid for pid in alive() - spared if _kill(pid)]:
+            return
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+def _kill(pid: int) -> bool:
+    """Whether there was something to kill: what is dead already waits for its parent only."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            if file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X"):
+                return False
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        return False
+    return True
 
 
 def _become(argv: list[str], env: dict[str, str], out: int, keep: list[int]) -> None:
@@ -123,7 +150,7 @@ def hide() -> None:
         pass
 
 
-def carried_out(job: dict[str, Any], deadline: float) -> list[str]:
+def carried_out(job: dict[str, Any], deadline: float, spared: set[int]) -> list[str]:
     """The lines of one version; after a call that did not come back the next process goes on behind it."""
     session, size = dict(job["session"]), 0
     found: list[str] = []
@@ -136,7 +163,7 @@ def carried_out(job: dict[str, Any], deadline: float) -> list[str]:
                 if len(found) < LINES and size < BYTES:
                     found.append(line.decode("utf-8", "replace"))
         finally:
-            child.end()
+            child.end(spared)
         if done or not job["restarts"] or time.monotonic() > deadline:
             break
         session["after"] = len(found) + 1
@@ -147,6 +174,7 @@ def carried_out(job: dict[str, Any], deadline: float) -> list[str]:
 def main() -> int:
     """Read the orders (one JSON line on stdin), carry out every job, print what they said."""
     hide()
+    spared = alive()  # the engine's own; nothing of the tree runs yet
     orders = json.loads(sys.stdin.buffer.readline().decode())
     began = time.monotonic()
     tree = base64.b64decode(orders["tree"])
@@ -155,7 +183,7 @@ def main() -> int:
         deadline = min(began + orders["timeout_s"], time.monotonic() + job["timeout_s"])
         if job["fresh"]:
             fresh(tree, job["overlay"])
-        answers.append(carried_out(job, deadline))
+        answers.append(carried_out(job, deadline, spared))
     packed = base64.b64encode(zlib.compress(json.dumps(answers).encode())).decode()
     sys.stdout.write(f"\n{orders['nonce']} {packed}\n")
     sys.stdout.flush()
