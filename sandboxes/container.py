@@ -38,6 +38,11 @@ def engine_faults(what: str) -> Iterator[None]:
         text = str(error.explanation or error)
         full = "no space left" in text
         raise EnvironmentBroke(f"{what}: {text}{'; free disk: docker system df' if full else ''}") from error
+    except KeyError as error:
+        if not isinstance(error.__context__, requests.HTTPError):
+            raise
+        # The SDK takes it for granted that an error's body has a message; what stands before an engine may say less.
+        raise EnvironmentBroke(f"{what}: {error.__context__}") from error
     except (DockerException, requests.RequestException, OSError) as error:
         raise EnvironmentBroke(f"{what}: Docker does not answer ({error}); {START_FIX}") from error
 

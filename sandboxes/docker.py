@@ -10,7 +10,6 @@ import logging
 import os
 import random
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from nightshift.sandboxes.project import PROJECT
 from nightshift.sandboxes.project.docker_images import DockerProjects, Ground
 from nightshift.sandboxes.project.index import Settings
 from nightshift.sandboxes.project.order import Base, host_base, with_project
+from nightshift.sandboxes.warm import WARM_S, WarmPool
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -41,7 +41,6 @@ _NO_RUNTIME = (
     "daemon.json and reload it, or leave sandbox.runtime empty"
 )
 _PROJECT = Settings()
-_WARM_S = 300
 _UIDS = (1 << 28, 1 << 30)
 _MAPPED_UIDS = (1_000, 60_000)  # rootless engines and remapped users have 65,536 ids
 
@@ -74,34 +73,24 @@ class DockerSandboxes:
         self._rng = rng or random.SystemRandom()
         self._lock = threading.Lock()
         self._made: _Engine | None = None
-        self._warm: dict[SandboxSpec, deque[tuple[float, DockerSandbox]]] = {}
-        self._wanted: dict[SandboxSpec, int] = {}
-        self._fillers: list[threading.Thread] = []
-        self._closed = threading.Event()
+        self._pool = WarmPool(self._start, self._clock)
         self._image_lock = threading.Lock()
-        self._project, self._projects = project, DockerProjects(project, self._clock)
+        self._project, self._projects = project, DockerProjects(project, self._clock, self._pool.closed.is_set)
         self._shares_files, self._runtime = shares_files, runtime
 
     # -- the port
 
     def open(self, spec: SandboxSpec) -> DockerSandbox:
         """A warm sandbox of that spec when one is ready, else a new one. Raises `EnvironmentBroke`."""
-        while (taken := self._take(spec)) is not None:
-            made_at, box = taken
-            if self._clock.monotonic() - made_at < _WARM_S and box.alive():
+        while (box := self._pool.take(spec)) is not None:
+            if box.alive():
                 return box
             box.close()
         return self._start(spec)
 
     def prewarm(self, spec: SandboxSpec, count: int) -> None:
         """Bring the pool for `spec` up to `count`, in the background; failures are logged and left to `open`."""
-        with self._lock:
-            ready = len(self._warm.get(spec, ())) + self._wanted.get(spec, 0)
-            missing = max(0, count - ready)
-            self._wanted[spec] = self._wanted.get(spec, 0) + missing
-            filler = threading.Thread(target=self._fill, args=(spec, missing), name="sandbox-warm", daemon=True)
-            self._fillers = [each for each in self._fillers if each.is_alive()] + [filler]
-            filler.start()
+        self._pool.fill(spec, count)
 
     def probe(self) -> Health:
         """Whether Docker answers and can make what is needed."""
@@ -126,36 +115,13 @@ class DockerSandboxes:
 
     def close(self) -> None:
         """Throw the warm pool away and drop the connection; sandboxes already open stay their users' to close."""
-        self._closed.set()
-        for filler in list(self._fillers):
-            filler.join(timeout=60)
-        with self._lock:
-            pools, self._warm = list(self._warm.values()), {}
-        for _, box in (each for pool in pools for each in pool):
-            box.close()
+        self._pool.close()
         with self._lock:
             if self._made:
                 self._made.api.close()
                 self._made = None
 
     # -- making
-
-    def _take(self, spec: SandboxSpec) -> tuple[float, DockerSandbox] | None:
-        with self._lock:
-            pool = self._warm.get(spec)
-            return pool.popleft() if pool else None
-
-    def _fill(self, spec: SandboxSpec, count: int) -> None:
-        for _ in range(count):
-            try:
-                box = None if self._closed.is_set() else self._start(spec)
-            except EnvironmentBroke as error:
-                log.warning("no warm sandbox: %s", error)
-                box = None
-            with self._lock:
-                self._wanted[spec] -= 1
-                if box:
-                    self._warm.setdefault(spec, deque()).append((self._clock.monotonic(), box))
 
     def _engine(self) -> _Engine:
         with self._lock:
@@ -169,7 +135,7 @@ class DockerSandboxes:
             return self._made
 
     def _start(self, spec: SandboxSpec) -> DockerSandbox:
-        lifetime_s = int(spec.lifetime_s) + _WARM_S
+        lifetime_s = int(spec.lifetime_s) + int(WARM_S)
         with engine_faults("making a sandbox"):
             engine = self._engine()
             api = engine.api
@@ -181,11 +147,12 @@ class DockerSandboxes:
                 labels={profile.OWNER: this_owner(), profile.DEADLINE: str(deadline_s)},
                 host=profile.host_config(spec, uid, binds, engine.cpus) | self._how(),
             )  # fmt: skip
-            container = api.create_container_from_config(body)["Id"]
+            name = f"nightshift-sandbox-{self._rng.getrandbits(64):016x}"
             try:
+                container = api.create_container_from_config(body, name=name)["Id"]
                 api.start(container)
             except BaseException:
-                remove(api, container)
+                _forget(api, name)  # by name: an answer that was lost may have been that it is there
                 raise
         return DockerSandbox(api, container, spec)
 
@@ -251,6 +218,15 @@ class DockerSandboxes:
         deadline = labels.get(profile.DEADLINE, "")
         late = deadline.isdigit() and self._clock.now_ms() // 1000 > int(deadline)
         return late or is_gone(labels.get(profile.OWNER, ""))
+
+
+def _forget(api: APIClient, name: str) -> None:
+    """Remove what may have been made under a name; what can't be removed now is the reaper's."""
+    try:
+        with engine_faults("clearing up"):
+            remove(api, name)
+    except EnvironmentBroke as error:
+        log.warning("a sandbox is left to the reaper: %s", error)
 
 
 def _seen(api: APIClient, info: Mapping[str, Any], shares_files: bool | None) -> _Engine:

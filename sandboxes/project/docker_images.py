@@ -13,7 +13,7 @@ import logging
 import tarfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +53,8 @@ class Ground:
 class DockerProjects:
     """Get-or-create of project images on one engine. Thread-safe."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        self._settings, self._clock = settings, clock
+    def __init__(self, settings: Settings, clock: Clock, closing: Callable[[], bool] = lambda: False) -> None:
+        self._settings, self._clock, self._closing = settings, clock, closing
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._touched: dict[str, float] = {}
@@ -88,7 +88,7 @@ class DockerProjects:
     def _make(self, api: APIClient, spec: SandboxSpec, key: str, build: Build, ground: Ground) -> None:
         """Build, or wait for whoever does."""
         deadline = self._clock.monotonic() + self._settings.build_s + 60
-        while self._clock.monotonic() < deadline:
+        while self._clock.monotonic() < deadline and not self._closing():
             if container := self._claimed(api, spec, key, ground):
                 try:
                     if not self._there(api, key):  # whoever had the name before made it
@@ -133,7 +133,7 @@ class DockerProjects:
         made = api.exec_create(container, build.argv(), stdin=True, workdir="/")
         stream = Duplex(api, made["Id"])
         tunnel = Tunnel(build.mirror, stream.send)
-        watch = _Disk(api, container, self._settings.disk_mb)
+        watch = _Disk(api, container, self._settings.disk_mb, self._closing)
         try:
             stream.send(build.order())
             ended = stream.pump(tunnel.feed, time.monotonic() + self._settings.build_s, watch.full)
@@ -172,10 +172,13 @@ class DockerProjects:
 class _Disk:
     """Says whether a container wrote more than it may; the engine is asked every few seconds."""
 
-    def __init__(self, api: APIClient, container: str, limit_mb: int) -> None:
+    def __init__(self, api: APIClient, container: str, limit_mb: int, closing: Callable[[], bool]) -> None:
         self._api, self._container, self._limit, self._ask_at = api, container, limit_mb << 20, 0.0
+        self._closing = closing
 
     def full(self) -> str:
+        if self._closing():
+            return "given up, the daemon ends"
         if time.monotonic() < self._ask_at:
             return ""
         self._ask_at = time.monotonic() + 3.0

@@ -64,7 +64,7 @@ class Relay:
             for source in ready:
                 data = source.recv(65536)
                 if source is near and data:
-                    cut = self._seen(data, near)
+                    cut = self._seen(data, near) or cut
                     if cut == "answered":
                         return
                 if cut == "before" or (cut == "after" and source is far):

@@ -208,7 +208,7 @@ def test_warm_sandboxes_are_taken_once_and_thrown_away(docker_engine: DockerSand
     deadline = time.monotonic() + 30
     while len(warm := _ids(api) - before) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
-    for filler in docker_engine._fillers:
+    for filler in docker_engine._pool._fillers:
         filler.join(30)
     with docker_engine.open(SPEC) as one:
         assert one.id in warm
