@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.model import Frame
+from nightshift.fixers.dependencies.files import readers_of
 from nightshift.fixers.history import functions, top_level_names
 from nightshift.fixers.merging import grafted, taken_back
 from nightshift.fixers.pieces import Hunk, Piece, pieces_of, without
@@ -76,7 +77,7 @@ def _scopes(repo: BareRepo, commit: str, parent: str, frames: Sequence[Frame]) -
     changed = changed_paths(repo, commit, parent)
     paths = {frame.path for frame in frames}
     code = {PurePosixPath(path).suffix for path in paths}
-    source = [p for p in changed if not is_test(p) and (not code or PurePosixPath(p).suffix in code)]
+    source = [p for p in changed if not (is_test(p) or readers_of(p) or (code and PurePosixPath(p).suffix not in code))]
     if source:
         yield "its source, not its tests", "revert", grafted(repo, commit, parent, source)
     yield "all of it", "revert", repo.tree_of(parent)

@@ -133,3 +133,24 @@ def test_more_slots_take_fewer_rounds_and_stay_within_the_budget(line, looking) 
         assert patches[0].parents == (culprit,) and len(line.bench.asked) <= 40
         rounds[slots] = next(int(n.split()[-2]) for n in line.notes if n.endswith("rounds"))
     assert rounds[4] * 2 <= rounds[1]
+
+
+def test_a_merge_whose_two_sides_are_each_right_is_the_culprit(line, looking) -> None:
+    start = line.commit({"a.conf": rows(20)})
+    ours = line.commit({"a.conf": rows(20, k1="ours")})
+    theirs = line.commit({"a.conf": rows(20, k15="theirs"), "side.txt": "x\n"}, parents=(start,))
+    both = {"a.conf": rows(20, k1="ours", k15="theirs"), "side.txt": "x\n"}
+    merge = line.commit(both, parents=(ours, theirs))
+    line.commit({"n": "later\n"})
+    patches = drafted(line, looking, lambda files: "ours" in files["a.conf"] and "theirs" in files["a.conf"])
+    assert {p.parents for p in patches} == {(merge,)}
+    assert line.after(patches[0], "side.txt") is None and line.after(patches[0], "a.conf") == rows(20, k1="ours")
+    exact = next(p for p in patches if p.kind == "partial-revert")
+    assert line.after(exact, "side.txt") == "x\n" and line.after(exact, "a.conf") == rows(20, k1="ours")
+
+
+def test_a_lock_that_changed_with_the_code_stays_where_the_code_alone_is_guilty(line, looking) -> None:
+    line.commit({"app.js": "good\n", "package-lock.json": "{}\n"})
+    culprit = line.commit({"app.js": "bad\n", "package-lock.json": '{"packages": {}}\n'})
+    patches = drafted(line, looking, lambda files: files["app.js"] == "bad\n")
+    assert (patches[0].parents, patches[0].files, patches[0].kind) == ((culprit,), ("app.js",), "revert")
