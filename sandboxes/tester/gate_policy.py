@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from nightshift.daemon.kit.checks import named_files
 from nightshift.daemon.kit.git import GitError
 from nightshift.sandboxes.tester.changes import REGULAR, Change
-from nightshift.sandboxes.tester.patch_policy import DEPENDENCIES, folded
+from nightshift.sandboxes.tester.patch_policy import DEPENDENCIES, folded, matches
 from nightshift.sandboxes.tester.restored import KIND, restored_from
 from nightshift.sandboxes.tester.reverts import reverted_commit
 from nightshift.sandboxes.tester.trial import Ruling, Trial, accept, reject
@@ -16,6 +17,8 @@ _DIFF_BYTES = 2 << 20
 _FILE_BYTES = 1 << 20
 _TOOLS = frozenset({"pytest", "_pytest", "pluggy", "iniconfig", "py", "coverage", "hypothesis", "pip", "setuptools"})
 _IMPORT_ROOTS = ("src", "lib")
+_TEST_REQUIREMENTS = re.compile(r"(?:tests?/)?[\w.-]*requirements[\w.-]*\.txt")
+"""Among the tests' own files those that are installed; other dependency files there are data that tests read."""
 
 
 def judge(trial: Trial) -> Ruling:
@@ -40,13 +43,26 @@ def _dependencies(trial: Trial) -> Ruling:
     if len(found) > policy.max_files:
         return reject(f"{len(found)} files are changed, {policy.max_files} are allowed")
     for change in found:
-        glob = policy.denied(change.path)
-        if reason := _mode(trial, change) or (glob not in ("", *DEPENDENCIES) and f"{change.path} is denied ({glob})"):
+        if reason := _mode(trial, change) or _no_lock(trial, change.path):
             return reject(reason)
     commit = restored_from(trial.repo, trial.case.base, found)
     if not commit:
         return reject("packages may only go back, line by line, to what one commit found: these files do not")
     return accept(f"packages as they were before {commit[:12]}, line by line")
+
+
+def _no_lock(trial: Trial, path: str) -> str:
+    """Why a path is not to be touched even where packages go back, or ''."""
+    policy = trial.policy
+    if glob := next((each for each in policy.deny if each not in DEPENDENCIES and matches(path, each)), ""):
+        return f"{path} is denied ({glob})"
+    if not policy.allowed(path):
+        return f"{path} is outside what patches may change"
+    if folded(path) in {folded(own) for own in trial.made.files}:
+        return f"{path} belongs to the reproduction"
+    if policy.is_test(path) and not _TEST_REQUIREMENTS.fullmatch(path):
+        return f"{path} is an existing test's data and would be changed"
+    return ""
 
 
 def _whole(trial: Trial) -> str:

@@ -37,10 +37,10 @@ def restored_from(repo: BareRepo, base: str, changes: Sequence[Change]) -> str:
     contents = {c.path: _pair(repo, c) for c in changes}
     if any(_rest(path, before) != _rest(path, after) for path, (before, after) in contents.items()):
         return ""
-    flags = ("--no-merges", f"--max-count={_LOOK_BACK}", "--format=%H")
+    flags = ("--first-parent", "-m", f"--max-count={_LOOK_BACK}", "--format=%H")  # what the branch itself has run with
     paths = [f":(literal){c.path}" for c in changes]
     for commit in repo.out("log", *flags, base, "--", *paths).decode().split():
-        if all(_between(repo.read(f"{commit}^", path), *pair) for path, pair in contents.items()):
+        if all(_between(path, repo.read(f"{commit}^", path), *pair) for path, pair in contents.items()):
             return commit
     return ""
 
@@ -50,12 +50,13 @@ def _pair(repo: BareRepo, change: Change) -> tuple[bytes, bytes]:
     return blobs[change.old_blob], blobs[change.new_blob]
 
 
-def _between(then: bytes | None, before: bytes, after: bytes) -> bool:
+def _between(path: str, then: bytes | None, before: bytes, after: bytes) -> bool:
     if then is None:
         return False
     old, now, made = (_lines(data) for data in (then, before, after))
-    options = {line for line in old & now if line.startswith((b"-", b"#"))}
-    return made <= old | now and options <= made
+    listed = path.endswith(".txt")  # a line of its own for each package: what nobody changed stays as well
+    kept = {line for line in old & now if line.startswith((b"-", b"#")) or (listed and not line[:1].isspace())}
+    return made <= old | now and kept <= made
 
 
 def _lines(data: bytes) -> set[bytes]:

@@ -59,6 +59,26 @@ def test_lines_of_two_different_pasts_are_not_mixed(repo: BareRepo) -> None:
     assert verdict(repo, made[-1], {"requirements.txt": "a==1\nb==2\n"}) == ""
 
 
+def test_a_past_that_only_a_side_branch_had_is_none(repo: BareRepo) -> None:
+    made = history(repo, {"requirements.txt": "a==1\n"}, {"requirements.txt": "a==2\n"})
+
+    def tree(text: str) -> str:
+        return repo.with_files(made[-1], {"requirements.txt": text.encode()})
+
+    evil = repo.commit(tree("a==666\n"), [made[-1]], "side", at_s=20)
+    side = repo.commit(tree("a==3\n"), [evil], "side, put right", at_s=21)
+    merge = repo.commit(tree("a==3\n"), [made[-1], side], "merge", at_s=22)
+    assert verdict(repo, merge, {"requirements.txt": "a==666\n"}) == ""
+    assert verdict(repo, merge, {"requirements.txt": "a==2\n"}) == merge
+    assert verdict(repo, merge, {"requirements.txt": "a==1\n"}) == made[2]
+
+
+def test_a_pin_that_nobody_changed_stays(repo: BareRepo) -> None:
+    made = history(repo, *({"requirements.txt": f"a=={a}\nb==1\n"} for a in (1, 2)))
+    assert verdict(repo, made[-1], {"requirements.txt": "a==1\n"}) == ""
+    assert verdict(repo, made[-1], {"requirements.txt": "b==1\na==1\n"}) == made[2]
+
+
 @pytest.mark.parametrize("files", [
     {"requirements.txt": "a==1\n", "app.py": "x = 1\n"}, {"app.py": "x = 1\n"}, {"setup.py": "a==1\n"},
     {"requirements.txt": "a==1\n", "extra-requirements.txt": "a==1\n"}, {},
