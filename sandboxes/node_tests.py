@@ -16,9 +16,6 @@ from nightshift.daemon.ports import WORKDIR
 _RUN = re.compile(r"(?<![\w./-])node(?P<flags>(?: --[\w-]+(?:=\S+)?)*) --test(?![\w-])")
 _POINT = re.compile(r"^(?P<indent> *)(?P<not>not )?ok \d+(?: - (?P<name>.*?))?(?P<mark> # (?:SKIP|TODO)\b.*)?$")
 _VALUE = re.compile(r"^ *(?P<key>error|name|code|failureType|type): (?P<text>.*)$")
-_FRAME = re.compile(
-    r"^\s*(?:at )?(?:async )?(?P<function>.*?) ?\(?(?:file://)?(?P<path>/[^\s():]+):(?P<line>\d+):\d+\)?$"
-)
 _LEVEL = 4
 _MOST = 20_000
 
@@ -95,6 +92,18 @@ def _detail(point: Point, line: str) -> None:
     point.text.append(line.strip())
     if value := _VALUE.match(line):
         point.values.setdefault(value["key"], value["text"].strip("'\""))
-    elif (frame := _FRAME.match(line)) and frame["path"].startswith(f"{WORKDIR}/"):
-        path = frame["path"].removeprefix(f"{WORKDIR}/")
-        point.frames.insert(0, (path, int(frame["line"]), frame["function"]))
+    elif frame := _frame(line):
+        point.frames.insert(0, frame)
+
+
+def _frame(line: str) -> tuple[str, int, str] | None:
+    """(path, line, function) of an in-tree frame, ``at run (file:///work/a.js:3:7)``. The text is the tree's own: no
+    pattern that could take long on it."""
+    head, *numbers = line.strip().removesuffix(")").rsplit(":", 2)
+    where = re.split(r"[\s()]", head)[-1]
+    path = where.removeprefix("file://")
+    told = len(numbers) == 2 and all(re.fullmatch(r"[0-9]{1,9}", number) for number in numbers)
+    if not told or not path.startswith(f"{WORKDIR}/"):
+        return None
+    function = re.sub(r"^(?:at\b\s*)?(?:async\b\s*)?", "", head.removesuffix(where).rstrip(" ("))
+    return path.removeprefix(f"{WORKDIR}/"), int(numbers[0]), function

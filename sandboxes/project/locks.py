@@ -35,7 +35,7 @@ def _locked(tree: Tree) -> Iterable[Locked]:
 
 def _packages(lock: dict[str, Any]) -> Iterator[Locked]:
     old = table(lock, "metadata", "files")
-    for each in lock.get("package") or lock.get("packages") or []:
+    for each in _list(lock.get("package")) or _list(lock.get("packages")):
         if not isinstance(each, dict) or not _from_index(each):
             continue
         name, version = each.get("name"), each.get("version")
@@ -68,7 +68,7 @@ def pipfile_lines(tree: Tree, section: str) -> list[str]:
     for name, each in table(_json(tree, "Pipfile.lock"), section).items():
         if isinstance(each, dict) and isinstance(each.get("version"), str):
             marker = f" ; {each['markers']}" if isinstance(each.get("markers"), str) else ""
-            extras = f"[{','.join(_list(each.get('extras')))}]" if each.get("extras") else ""
+            extras = f"[{','.join(map(str, _list(each.get('extras'))))}]" if each.get("extras") else ""
             made.append(f"{name}{extras}{each['version']}{marker}")
     return made
 
@@ -84,5 +84,5 @@ def _pipfile(tree: Tree) -> Iterator[Locked]:
 def _json(tree: Tree, path: str) -> Any:
     try:
         return json.loads(tree.text(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}

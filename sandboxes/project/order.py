@@ -98,8 +98,8 @@ class Build:
 
     def accept(self, result: bytes | None, words: bytes, ended: str) -> dict[str, Any]:
         """The build's result, when it succeeded; else raises EnvironmentBroke with what to do."""
-        data: dict[str, Any] = json.loads(result) if result else {}
-        if data and data["attempt"] >= 0:
+        data = _result(result)
+        if data and data["attempt"] >= 0 and not (data["attempt"] and self.mirror.failed):  # it would be kept for good
             left = ", ".join(self.plan.wanted) if data["attempt"] else ""
             log.info("project image: %d files fetched, %d packages%s", len(self.mirror.fetched), len(data["held"]),
                      f"; left out, they can't be had together with the rest: {left}" if left else "")  # fmt: skip
@@ -108,6 +108,16 @@ class Build:
             raise EnvironmentBroke(f"the project image could not be built: {self.mirror.failed[-1]}")
         tail = str(data.get("tail") or words.decode("utf-8", "replace"))
         raise EnvironmentBroke(f"the project image could not be built ({ended}): {_why(tail, self.sdists)}")
+
+
+def _result(told: bytes | None) -> dict[str, Any]:
+    """What the build says of itself; nothing when that is not what a build says (packages' own code ran there)."""
+    try:
+        data = json.loads(told or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    sound = isinstance(data, dict) and isinstance(data.get("attempt"), int) and isinstance(data.get("held"), list)
+    return data if sound else {}
 
 
 def _why(tail: str, sdists: bool) -> str:

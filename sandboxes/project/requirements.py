@@ -65,12 +65,12 @@ def _file(tree: Tree, path: str, said: Lines, seen: set[str], *, constraints: bo
 
 
 def _line(tree: Tree, path: str, line: str, said: Lines, seen: set[str], *, constraints: bool) -> None:
-    if found := re.match(r"(-r|--requirement|-c|--constraint)[\s=]*(\S+)$", line):
+    if found := re.match(r"(-r|--requirement|-c|--constraint)[\s=]*([^\s=]\S*)$", line):
         other = posixpath.normpath(posixpath.join(posixpath.dirname(path), found[2]))
         _file(tree, other, said, seen, constraints=constraints or found[1] in ("-c", "--constraint"))
     elif found := _SELF.match(line):
         said.extras += [extra.strip() for extra in (found[1] or "").split(",") if extra.strip()]
-    elif line.startswith("-") or _URL.search(_OPTION.sub("", line).partition(";")[0]):
+    elif elsewhere(_OPTION.sub("", line)):
         said.dropped.append(f"{path}: {line[:120]}")
     elif name := name_of(line):
         said.hashes[name].update(_HASH.findall(line))
@@ -78,8 +78,14 @@ def _line(tree: Tree, path: str, line: str, said: Lines, seen: set[str], *, cons
         (said.constraints if constraints else said.lines).append(bare)
 
 
+def elsewhere(line: str) -> bool:
+    """Whether a declared line is none that an index answers: an address, an option, or several lines in one."""
+    return len(line.splitlines()) > 1 or line.startswith("-") or bool(_URL.search(line.partition(";")[0]))
+
+
 def logical(text: str) -> list[str]:
     """Lines as pip sees them: comments gone, continued lines joined."""
     joined = re.sub(r"\\\r?\n", " ", text)
-    stripped = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines())
+    # Blanks are made one: long runs of them would take the patterns above quadratic time.
+    stripped = (re.sub(r"(^|\s)#.*$", "", " ".join(line.split())).strip() for line in joined.splitlines())
     return [line for line in stripped if line]

@@ -81,12 +81,15 @@ def plan(tree: Tree) -> Plan:
         for name, found in more.items():
             if found:
                 digests[name] = digests.get(name, set()) | found
+    wanted = [line for line in wanted if line not in required and name_of(line) != (own or None)]
+    limits = [line for line in [*pins, *run.constraints, *tests.constraints] if name_of(line) != own]
+    odd = [line for line in (*required, *wanted, *limits) if requirements.elsewhere(line)]
     return Plan(
-        required=tuple(line for line in required if not own or name_of(line) != own),
-        wanted=tuple(line for line in unique(wanted) if line not in required and name_of(line) != (own or None)),
-        constraints=unique(line for line in [*pins, *run.constraints, *tests.constraints] if name_of(line) != own),
+        required=tuple(line for line in required if line not in odd and (not own or name_of(line) != own)),
+        wanted=unique(line for line in wanted if line not in odd),
+        constraints=unique(line for line in limits if line not in odd),
         hashes={name: tuple(sorted(found)) for name, found in digests.items()},
-        dropped=unique([*run.dropped, *tests.dropped]),
+        dropped=unique([*run.dropped, *tests.dropped, *(" ".join(line.split())[:120] for line in odd)]),
     )
 
 

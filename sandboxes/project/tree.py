@@ -41,7 +41,7 @@ class Tree:
         """A TOML file's content, {} when it is absent or malformed."""
         try:
             return tomllib.loads(self.text(path))
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
 
     def ini(self, path: str) -> dict[str, dict[str, str]]:

@@ -118,3 +118,12 @@ def test_what_is_no_report_is_none(text):
 )
 def test_the_report_is_asked_for(command, line):
     assert reporting(command) == line
+
+
+def test_a_trace_made_to_be_slow_is_read_at_once_and_gives_no_frames():
+    hostile = [" " * 200_000 + "x", "/" * 200_000, "at " + "(/a:1" * 50_000, f"at x (/sandbox/a.js:{'9' * 5000}:1)"]
+    trace = "\n".join(f"    {line}" for line in hostile)
+    text = f"TAP version 13\nnot ok 1 - a\n  ---\n  stack: |-\n{trace}\n    at attach (/sandbox/a.js:3:1)\n  ...\n# fail 1\n"
+    found = read(text)
+    assert found is not None
+    assert found["a"].frames == [("a.js", 3, "attach")]
