@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from nightshift.daemon.kit.checks import parse_pytest
 from nightshift.daemon.kit.clock import Clock, SystemClock
@@ -15,6 +16,7 @@ from nightshift.daemon.kit.git import BareRepo, GitError
 from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.model import Case, Reproduction, TestStatus
 from nightshift.daemon.ports import EnvironmentBroke, Note, Sandboxes, Workbench
+from nightshift.sandboxes.adapting import adapted
 from nightshift.sandboxes.bench import Bench
 from nightshift.sandboxes.commands import SUITE, is_test_file, lean, wants_plugins, with_file
 from nightshift.sandboxes.fitness import Lacks, unfit
@@ -27,6 +29,7 @@ from nightshift.sandboxes.synthesise import Syntheses, Synthesis, synthesise
 
 _EVIDENCE = 4000
 _WARM = 3
+_ADAPTED = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +95,11 @@ class SandboxReproducer:
         runs = self._lab.pair(case, case.base, files, quick)
         if quick != command and any(wants_plugins(run) for run in runs):
             quick, runs = command, self._lab.pair(case, case.base, files, command)
+        for _ in range(_ADAPTED):
+            other = adapted(quick, runs[0], tree, partial(BareRepo(case.repo).read, case.base))
+            if not other:
+                break
+            quick, runs = other, self._lab.pair(case, case.base, files, other)
         return _seen(quick, runs, _modules(tree), files)
 
     def _from_frames(
