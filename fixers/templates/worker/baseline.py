@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Set
 
-from .evaluate import OverBudget, Plan, Watch
+from .evaluate import OverBudget, Plan, Watch, limit_memory
 from .items import Items, code_of, cpu_s, frames_of
 from .process import fork_into
 from .spectrum import Recorder, Spectrum
@@ -139,6 +139,8 @@ class Baseline:
         self.items.cleanup()
 
     def _time(self, indexes: list[int], out: int) -> None:
+        limit_memory()  # what can't pass within the candidates' limits must not be held against them
+
         def each(index: int) -> dict[str, Any]:
             start = cpu_s()
             outcome = self.items.run(self.items.items[index], full=True)

@@ -86,16 +86,22 @@ class Watch:
 
 
 def limit_memory() -> None:
-    """Bound address space to what is in use now plus a fixed extra; unlimited where that can't be told."""
+    """Bound writable memory to what is in use now plus a fixed extra, address space to far more: threads reserve it
+    freely. Unlimited where that can't be told."""
     try:
         with open("/proc/self/statm") as stream:
-            used = int(stream.read().split()[0]) * resource.getpagesize()
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        wanted = used + _EXTRA_MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard < 0 else min(wanted, hard), hard))
+            pages = [int(word) for word in stream.read().split()]
+        size = resource.getpagesize()
+        _limit(resource.RLIMIT_DATA, pages[5] * size + _EXTRA_MEMORY)
+        _limit(resource.RLIMIT_AS, pages[0] * size + 12 * _EXTRA_MEMORY)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (OSError, ValueError):
         return
+
+
+def _limit(kind: int, wanted: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    resource.setrlimit(kind, (wanted if hard < 0 else min(wanted, hard), hard))
 
 
 class Evaluator:
