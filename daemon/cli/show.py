@@ -68,7 +68,7 @@ def _tell_tournament(rows: list[dict[str, Any]]) -> None:
         return
     line("\ntournament", "bold")
     heads = ("round", "creator", "rank", "score", "kind", "judgement", "group", "why")
-    table(heads, ([str(row[head]) if head in row else _cell(row, head) for head in heads] for row in rows))
+    table(heads, ([_cell(row, head) for head in heads] for row in rows))
 
 
 def _cell(row: dict[str, Any], head: str) -> str:
@@ -76,7 +76,9 @@ def _cell(row: dict[str, Any], head: str) -> str:
         return str(row["cluster"] or "")
     if head == "judgement":
         return "refuted" if row["refuted"] else str(row["judgement"])
-    return str(row["refuted"] or row["failed"] or row["reason"])[:120]
+    if head == "why":
+        return str(row["refuted"] or row["failed"] or row["reason"])[:120]
+    return str(row[head])
 
 
 def _neighbours(found: dict[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ TOKEN = "a-token-of-the-tests"
 def cli(made: Night, *args: str) -> subprocess.CompletedProcess:
     argv = [sys.executable, "-m", "nightshift.daemon.cli", *args, "-c", str(made.place.config)]
     env = {**os.environ, "NIGHTSHIFT_TOKEN": TOKEN}
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=env)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=240, env=env)
 
 
 def configure(made: Night, **changes: str) -> None:
@@ -54,6 +54,10 @@ def test_an_approval_that_waited_across_a_kill(tmp_path: Path):
         assert made.until(lambda: stage(made) == Stage.AWAITING_APPROVAL, 120), made.log_tail()
         mission = made.missions()[0].id
         made.kill()
+        replayed = cli(made, "replay", mission, "--json")
+        assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+        assert json.loads(replayed.stdout)["judged"] >= 1
+        assert "tournament" in cli(made, "show", mission).stdout
         refused = cli(made, "approve", mission)
         assert refused.returncode != 0
         assert "nightshift run" in refused.stderr, refused.stderr

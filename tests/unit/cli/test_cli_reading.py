@@ -234,3 +234,47 @@ def test_show_of_a_service_tells_of_signals_that_began_nothing(nightshift, store
     assert "1  silenced: info is below" in nightshift("show", "service:pay").out
     assert json.loads(nightshift("show", "service:pay", "--json").out)[0]["action"] == "silenced"
     assert nightshift("show", "service:none").out == "no such signals\n"
+
+
+def held(store, table, **more):
+    data = {"tournament": {"version": 1, "table": table, **more}}
+    store.journal.append(
+        Event(at_ms=NOW_MS, mission="mis-heal", stage="judging", actor="arbiter", reason="best of 2", data=data)
+    )
+
+
+def test_show_prints_who_competed(nightshift, store):
+    row = {"round": 1, "patch": "patch-a", "creator": "templates", "kind": "constant", "rank": 1, "score": 0.5,
+           "judgement": "accepted", "failed": "", "reason": "every gate passed", "gates": [], "cluster": 2,
+           "refuted": "f(2) is 3, not 4"}  # fmt: skip
+    held(store, [row, {**row, "round": 2, "refuted": "", "cluster": 1}])
+    said = nightshift("show", "mis-heal").out
+    first, second = [line.split() for line in said.partition("tournament\n")[2].splitlines()[1:3]]
+    assert first[:7] == ["1", "templates", "1", "0.5", "constant", "refuted", "2"]
+    assert second[:7] == ["2", "templates", "1", "0.5", "constant", "accepted", "1"]
+    assert "f(2) is 3, not 4" in said
+    found = json.loads(nightshift("show", "mis-heal", "--json").out)
+    assert [r["round"] for r in found["tournament"]] == [1, 2]
+
+
+@pytest.mark.parametrize(("args", "status", "said"), [
+    (("mis-heal",), 1, "mis-heal held no tournament: quiet"),
+    (("mis-nobody",), 1, "no single incident or mission 'mis-nobody'"),
+])  # fmt: skip
+def test_what_held_no_tournament_cannot_be_replayed(nightshift, store, args, status, said):
+    ran = nightshift("replay", *args)
+    assert (ran.code, ran.out) == (status, "")
+    assert said in ran.err
+
+
+def test_a_record_that_cannot_be_read_is_told_in_one_line(nightshift, store):
+    held(store, [], case={})
+    ran = nightshift("replay", "inc-heal")
+    assert (ran.code, ran.out) == (2, "")
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_replay_before_the_daemon_ever_ran(nightshift, config):
+    ran = nightshift("replay", "mis-heal")
+    assert (ran.code, ran.out) == (1, "")
+    assert "has never run" in ran.err
