@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from nightshift.fixers.templates.families.names import uses
 from nightshift.fixers.templates.site import Site, around, in_annotation, is_load, local_names, operand
 from nightshift.fixers.templates.source import Edit
 
@@ -124,12 +125,31 @@ def _take_slice(site: Site) -> Iterator[Edit]:
     if isinstance(parent, (ast.For, ast.comprehension)) and place == "iter":
         weight = 0.45 if f"{site.text()}[" in _scope_text(site) else 0.25  # an end looked at elsewhere
     elif isinstance(parent, (ast.Return, ast.Call, ast.Assign)) and place in ("value", "args"):
-        weight = 0.25
+        weight = 0.4 if _again(site) else 0.25
+    elif isinstance(parent, (ast.Tuple, ast.BinOp, ast.keyword)):
+        weight = 0.2
     else:
         return
     text = site.text()
     for bounds, share in (("[1:]", 1.0), ("[:-1]", 1.0), ("[::-1]", 0.9), ("[:]", 0.7), ("[0]", 0.4), ("[-1]", 0.4)):
         yield from site.replace(text + bounds, TEMPLATE, weight * share)
+    yield from _between_names(site, text, weight)
+
+
+def _again(site: Site) -> bool:
+    """Whether the place is an argument of the function's own recursion: it usually takes less of what it was given."""
+    function = site.source.function(site.node)
+    called = site.parent.func if isinstance(site.parent, ast.Call) else None
+    return function is not None and function.name == getattr(called, "id", getattr(called, "attr", ""))
+
+
+def _between_names(site: Site, text: str, weight: float) -> Iterator[Edit]:
+    """`x[i:]` and `x[:i]` for the names that index or slice something here."""
+    known = uses(site)
+    names = [n for n in local_names(site) if known.get(n, set()) & {"index", "arithmetic"} and n != text]
+    for rank, name in enumerate(names[:4]):
+        for bounds, share in ((f"[{name}:]", 0.7), (f"[:{name}]", 0.7), (f"[{name} + 1:]", 0.5)):
+            yield from site.replace(text + bounds, TEMPLATE, weight * share / (1 + 0.2 * rank))
 
 
 def _tuples(site: Site, node: ast.Tuple) -> Iterator[Edit]:

@@ -31,13 +31,26 @@ def edits(site: Site) -> Iterator[Edit]:
         return
     ends = isinstance(node, (ast.Return, ast.Raise, ast.Continue, ast.Break))
     put = lines.before if ends else lines.after
-    for place, (name, first) in enumerate(stale(site, function, loop)[:4]):
+    firsts = _firsts(function, loop)
+    arms = list(dict.fromkeys(_in_other_branches(node, site.parent)))
+    forgotten = [*stale(site, function, loop)[:4], *((n, firsts[n]) for n in arms[:3] if n in firsts)]
+    for place, (name, first) in enumerate(dict(forgotten).items()):
         for rank, value in enumerate(_values(site, function, loop, name)):
             for code, weight in _updates(name, first, value, loop):
                 fade = (1 + 0.15 * rank) * (1 + 0.2 * place)
                 yield from put(site, node, code, "insert-assignment", 0.45 * weight / fade)
                 if not ends and node is loop.body[0]:
                     yield from lines.before(site, node, code, "insert-assignment", 0.45 * weight / fade)
+
+
+def _in_other_branches(node: ast.stmt, parent: ast.AST | None) -> list[str]:
+    """Names every other arm of the condition around a statement changes, and this arm does not."""
+    if not isinstance(parent, ast.If) or node not in (*parent.body[-1:], *parent.orelse[-1:]):
+        return []
+    here = parent.body if node in parent.body else parent.orelse
+    there = parent.orelse if here is parent.body else parent.body
+    mine = {n for s in here for inner in ast.walk(s) for n in _changes(inner)}
+    return [n for s in there for inner in ast.walk(s) for n in _changes(inner) if n and n not in mine]
 
 
 def stale(site: Site, function: ast.AST, loop: ast.For | ast.AsyncFor | ast.While) -> list[tuple[str, ast.expr | None]]:
