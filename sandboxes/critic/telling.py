@@ -1,7 +1,7 @@
 """When nobody can tell which of the patches is right: said instead of guessing.
 
 The best patch's behaviour is weighed against the behaviours of its rivals, each patch by the square of its score as a
-share of the best one's; where less than `SURE` of the weight answers as the best does, the tests leave it open. Rivals
+share of the best one's; where too little of the weight answers as the best does, the tests leave it open. Rivals
 that mostly answer one and the same where they differ (a guard that returns a constant) weigh nothing. How the figures
 were found: docs/decisions/critic.md.
 """
@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from nightshift.daemon.model import Patch
 from nightshift.sandboxes.critic.clusters import apart
 from nightshift.sandboxes.critic.examine import Examination
-from nightshift.sandboxes.critic.inputs import PRODUCTION
+from nightshift.sandboxes.critic.inputs import PRODUCTION, TEST
 
-SURE = 0.55
+SURE, SURE_TRIED, TRIED = 0.55, 0.42, 4
+"""The least share; the second one where the tests make at least `TRIED` different calls: they leave less open."""
 DULL, ENOUGH = 0.25, 8
 ELSEWHERE = 0.35
 """What a patch of another fixer weighs: scores of two fixers don't compare."""
@@ -34,7 +35,8 @@ def untellable(found: Examination, numbers: Sequence[int], left: Sequence[int]) 
         if split and found.inputs[split[0]].source == PRODUCTION:
             return f"patches differ on what production recorded: {_differ(found, best, rival, split[0])}"
     sure = weight_of_best(found, numbers, left)
-    if sure >= SURE:
+    tried = {each.key() for each in found.inputs if each.source == TEST}
+    if sure >= (SURE_TRIED if len(tried) >= TRIED else SURE):
         return ""
     rival = max(rivals, key=lambda v: _weight(found, numbers, best, v))
     split = apart(found, best, rival)

@@ -66,12 +66,10 @@ def _short(text: str) -> str:
 
 def _encode_special(value: Any, kind: type, each: Any) -> Any:
     name = name_of(kind)
-    if name == "collections.deque" or name == "collections.Counter" or name == "collections.OrderedDict":
-        items = value.items() if isinstance(value, dict) else value
-        return [
-            "made",
-            [name, [["list", [["tuple", each(i)] if isinstance(value, dict) else each([i])[0] for i in items]]]],
-        ]
+    if name == "collections.deque":
+        return ["made", [name, [["list", each(value)]]]]
+    if name in ("collections.Counter", "collections.OrderedDict"):
+        return ["made", [name, [["dict", [each(pair) for pair in value.items()]]]]]
     if name == "collections.defaultdict":
         return ["default", [each([value.default_factory])[0], [each(pair) for pair in value.items()]]]
     if name in _MADE:

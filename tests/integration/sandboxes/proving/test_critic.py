@@ -65,7 +65,9 @@ def field(history):
 
     def make(contents: list[str], path: str = "calc/stats.py", files: dict = FILES, **how):
         history.commit(files)
-        red = Reproduction(kind="check", command="PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -q", failing=(NOTHING,))
+        red = Reproduction(
+            kind="check", command="PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -q", failing=(NOTHING,)
+        )
         case = replace(history.case("python -m pytest -q", **how), reproduction=red)
         patches = [
             Patch(id=f"p{at}", base=history.head, diff=history.diff({path: text}), files=(path,), fixer="x",
@@ -113,7 +115,9 @@ def test_stale_examples_block_nobody(critic, field) -> None:
 
 
 def test_two_patches_that_rank_alike_and_differ_make_it_abstain_with_a_witness(critic, field) -> None:
-    other = RIGHT.replace("return 0\n", "return 0\n    values = [v for v in values if v < 50]\n    values = values or [0]\n")
+    other = RIGHT.replace(
+        "return 0\n", "return 0\n    values = [v for v in values if v < 50]\n    values = values or [0]\n"
+    )
     case, patches = field([RIGHT, other])
     critique = critic.criticise(case, patches, quiet)
     assert critique.clusters == 1 or critique.abstain == "" or "on mean(" in critique.abstain
@@ -130,7 +134,9 @@ def test_a_call_that_production_recorded_and_that_still_raises_refutes(critic, f
     fixed = RIGHT.replace("sum(values)", "sum(map(int, values))")
     critique = critic.criticise(*field([RIGHT, fixed], diagnosis=found), quiet)
     assert critique.recorded == 1
-    assert "production recorded" in critique.criticisms[0].refuted and "raises TypeError" in critique.criticisms[0].refuted
+    assert (
+        "production recorded" in critique.criticisms[0].refuted and "raises TypeError" in critique.criticisms[0].refuted
+    )
     assert "mean(values=[0, '7'])" in critique.criticisms[0].lesson
     assert critique.criticisms[1].refuted == ""
 
@@ -149,7 +155,8 @@ def test_an_answer_that_never_changes_refutes(critic, field) -> None:
 def test_a_call_that_hangs_costs_little_and_is_no_secret(critic, field) -> None:
     hang = RIGHT.replace("return 0\n", "return 0\n    while len(values) > 2:\n        pass\n")
     swallows = RIGHT.replace(
-        "return 0\n", "return 0\n    while len(values) > 2:\n        try:\n            2 ** 9\n        except:\n            pass\n"
+        "return 0\n",
+        "return 0\n    while len(values) > 2:\n        try:\n            2 ** 9\n        except:\n            pass\n",
     )
     critique = critic.criticise(*field([RIGHT, hang, swallows]), quiet)
     assert [bool(c.refuted) for c in critique.criticisms] == [False, True, True]
@@ -193,7 +200,7 @@ def test_a_hostile_patch_changes_nobody_elses_answers(critic, field, how) -> Non
     hostile = HOSTILE[how] + RIGHT
     fields = field([RIGHT, hostile, SAME, OVERFIT])
     critique = critic.criticise(*fields, quiet)
-    right, bad, same, overfit = critique.criticisms
+    right, _, same, overfit = critique.criticisms
     assert right.refuted == same.refuted == "" and right.cluster == same.cluster
     assert "docstring of `mean`" in overfit.refuted
 
