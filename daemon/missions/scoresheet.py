@@ -42,7 +42,10 @@ def read(data: Any) -> Scoresheet:
     if not isinstance(data, dict) or data.get("version") != VERSION:
         raise ValueError(f"no record of a tournament (version {VERSION})")
     given = {key: value for key, value in data.items() if key != "table"}
-    return load(Scoresheet, given)  # pydantic's error is a ValueError
+    sheet = load(Scoresheet, given)  # pydantic's error is a ValueError
+    if not sheet.standing.rounds:
+        raise ValueError("it holds no round")
+    return sheet
 
 
 def cases(sheet: Scoresheet, repo: str) -> Iterator[Case]:

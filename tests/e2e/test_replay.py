@@ -48,7 +48,28 @@ def test_what_cannot_be_replayed_is_said_in_one_line(repository, tmp_path):
     subprocess.run(["git", "init", "-q", str(other)], check=True)
     garbage = tmp_path / "garbage.json"
     garbage.write_text("[1, 2")
+    data = json.loads(record.read_text())
+
+    def doctored(name: str, change) -> object:
+        file, copy = tmp_path / f"{name}.json", json.loads(json.dumps(data))
+        change(copy)
+        file.write_text(json.dumps(copy))
+        return file
+
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000)
+    program, ran = tmp_path / "program", tmp_path / "ran"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    program.chmod(0o755)
+    asks = doctored("asks", lambda copy: copy["case"].update(python=str(program)))
+    empty = doctored("empty", lambda copy: copy["standing"].update(rounds=[]))
+    mistyped = doctored("mistyped", lambda copy: copy["standing"].update(rounds=3))
     for args, status, said in (
+        ((asks, "--repo", repository.path), 2, "--python PATH"),
+        ((asks, "--repo", repository.path, "--python", tmp_path / "nothing"), 2, "is no program"),
+        ((empty, "--repo", repository.path), 2, "no round"),
+        ((mistyped, "--repo", repository.path), 2, "standing.rounds"),
+        ((deep, "--repo", repository.path), 2, "can't be read"),
         ((record,), 2, "--repo"),
         ((record, "--repo", tmp_path / "nowhere"), 2, "no such folder"),
         ((record, "--repo", other), 2, "has no commit"),
@@ -57,6 +78,7 @@ def test_what_cannot_be_replayed_is_said_in_one_line(repository, tmp_path):
         code, out, err = replay(*args)
         assert (code, out, len(err.splitlines())) == (status, "", 1), err
         assert said in err
+    assert not ran.exists()  # a record may come from anybody: no program it names is run on this machine
 
 
 def test_nothing_to_record_is_said(repository, tmp_path):
