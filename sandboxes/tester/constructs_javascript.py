@@ -43,7 +43,14 @@ _MEMBERS = frozenset({
     "callee", "_extensions", "_load", "_compile", "_resolveFilename", "_cache", "registerHooks",
     "syncBuiltinESMExports",
     "prepareStackTrace", "stackTraceLimit", "captureStackTrace", "mainModule", "getBuiltinModule", "createRequire",
+    "process", "reallyExit", "exitCode",
 })  # fmt: skip
+_WRITES = frozenset({
+    "writeFile", "writeFileSync", "appendFile", "appendFileSync", "createWriteStream", "writeSync", "openSync",
+    "rm", "rmSync", "unlink", "unlinkSync", "rename", "renameSync", "symlink", "symlinkSync", "link", "linkSync",
+    "copyFile", "copyFileSync", "cp", "cpSync", "truncateSync", "chmodSync",
+})  # fmt: skip
+"""Test files are loaded one after the other: what writes files could rewrite those that come later."""
 _NAMES = frozenset({
     "eval", "Function", "globalThis", "global", "WebAssembly", "Proxy", "Reflect", "describe", "it", "test", "expect",
     "jest", "vi", "before", "after", "beforeEach", "afterEach", "beforeAll", "afterAll", "suite", "assert", "chai",
@@ -128,11 +135,15 @@ def constructs(root: Node) -> Iterator[str]:
         elif kind in ("identifier", "shorthand_property_identifier"):
             if (name := _said(node)) in _NAMES and not _declares(node):
                 yield f"use of {name}"
+            elif name in ("require", "module") and _handed_on(node):
+                yield f"{name} as a value"
         elif kind in ("property_identifier", "private_property_identifier"):
             yield from _member(node)
+        elif kind in ("object_pattern", "object_assignment_pattern"):
+            yield from _taken_out(node)
         elif kind == "subscript_expression":
             yield from _computed(node)
-        elif kind in ("call_expression", "import_statement", "export_statement"):
+        elif kind in ("call_expression", "import_statement", "export_statement", "import_require_clause"):
             yield from _imports(node)
         elif kind in ("assignment_expression", "augmented_assignment_expression", "update_expression"):
             yield from _assigned(node)
@@ -160,7 +171,10 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def _text_of(node: Node) -> Iterator[str]:
-    yield from (f"the text {match!r}" for match in sorted(set(_STRINGS.findall(_said(node)))))
+    text = _said(node)
+    yield from (f"the text {match!r}" for match in sorted(set(_STRINGS.findall(text))))
+    if (name := text.strip("'\"`")) in _MEMBERS | _DEFINING:
+        yield f"the text {name!r}"
 
 
 def _declares(node: Node) -> bool:
@@ -169,6 +183,28 @@ def _declares(node: Node) -> bool:
     return (
         parent is not None and parent.type in ("labeled_statement", "pair_pattern") and parent.named_children[0] == node
     )
+
+
+def _handed_on(node: Node) -> bool:
+    """Whether a name stands for itself instead of being called, asked for a member, or tested for being there."""
+    parent = node.parent
+    if parent is None or parent.type in ("unary_expression", "formal_parameters", "import_specifier"):
+        return False
+    if parent.type == "call_expression":
+        return node != parent.child_by_field_name("function")
+    return parent.type != "member_expression" or node != parent.child_by_field_name("object")
+
+
+def _taken_out(node: Node) -> Iterator[str]:
+    """`const { constructor: made } = value`: members by another spelling."""
+    for child in node.named_children:
+        key = child.child_by_field_name("key") or child.child_by_field_name("left") or child
+        name = _said(key).strip("'\"`")
+        if key.type == "computed_property_name":
+            if any(map(_pieced, key.named_children)):
+                yield "a member whose name is put together"
+        elif name in _MEMBERS | _DEFINING | _WRITES | {"exit"}:
+            yield f"use of .{name}"
 
 
 def _member(node: Node) -> Iterator[str]:
@@ -182,6 +218,10 @@ def _member(node: Node) -> Iterator[str]:
         yield f"use of process.{name}"
     if name in _MEMBERS | _DEFINING:
         yield f"use of .{name}"
+    if name in _WRITES | {"exit"} and parent.parent is not None and parent.parent.type == "call_expression":
+        yield f"use of .{name}"
+    if owner == "require" and name in ("call", "apply", "bind"):
+        yield "require as a value"
     if owner == "Symbol" and name in _SYMBOLS:
         yield f"use of Symbol.{name}"
     if owner == "require" and name in ("cache", "main", "extensions"):

@@ -59,6 +59,17 @@ FORGERIES = {
     "getBuiltinModule": "process.getBuiltinModule('test');",
     "error stacks": "Error.prepareStackTrace = () => '';",
     "hooks": "require('module').registerHooks({});",
+    "require by another name": "const load = require; load('child_' + 'proc' + 'ess');",
+    "require in passing": "(0, require)('child_' + 'proc' + 'ess');",
+    "require applied": "require.apply(null, ['child_' + 'proc' + 'ess']);",
+    "module handed on": "const m = module; m.paths.push('/tmp');",
+    "constructor taken out": "const { constructor: F } = total; F('return 1')();",
+    "constructor taken out by a text": "const { 'constructor': F } = total; F('return 1')();",
+    "constructor taken out, put together": "const { ['const' + 'ructor']: F } = total; F('return 1')();",
+    "prototype taken out": "const { prototype } = Array; prototype.push = () => 0;",
+    "process of the sloppy this": "const g = (function () { return this; })(); const p = g.process; p.abort();",
+    "process taken out": "const { process: p } = (function () { return this; })(); p.abort();",
+    "a later test file": "fs.writeFileSync(__dirname + '/../te' + 'st/late.js', '');",
     "worker": "new (require('worker_threads').Worker)('x');",
 }
 
@@ -69,6 +80,12 @@ REPAIRS = [
     ("let sum = 0;", "let sum = 0;\n  lines = [...lines].sort((a, b) => a.cents - b.cents);"),
     ("const line of lines", "const line of Object.values(lines ?? {})"),
     ("module.exports = { total };", "module.exports = { total, ...{} };"),
+    (
+        "const fs = require('node:fs');",
+        "const fs = require('node:fs');\nconst { round = 1, cents: c } = require('./b');",
+    ),
+    ("let sum = 0;", "let sum = 0;\n  const key = 'cents', { [key]: first } = lines[0];"),
+    ("let sum = 0;", "let sum = 0;\n  if (typeof require === 'undefined') return 0;"),
 ]
 
 
@@ -83,6 +100,10 @@ def test_repairs_are_not(old, new):
     after = BASE.decode().replace(old, new)
     assert after != BASE.decode()
     assert introduced("src/cart.js", BASE, after.encode()) == []
+
+
+def test_an_import_as_only_typescript_writes_it():
+    assert "import of process" in introduced("src/cart.ts", BASE, BASE + b"import p = require('process');\n")
 
 
 def test_what_was_there_before_is_no_obstacle():
