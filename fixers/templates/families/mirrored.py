@@ -14,7 +14,7 @@ _OPPOSITES = (
     "left right", "low high", "lower upper", "lo hi", "first last", "first second", "start end", "start stop",
     "begin end", "row column", "row col", "rows columns", "rows cols", "r c", "x y", "i j", "a b", "p q", "m n",
     "dx dy", "old new", "top bottom", "head tail", "min max", "minimum maximum", "before after", "previous next",
-    "prev next", "source target", "src dst", "width height", "key value", "k v", "even odd", "small large",
+    "prev next", "source target", "src dst", "width height", "even odd", "small large",
     "smaller larger", "less more", "shorter longer", "wins losses", "debit credit", "front back", "open close",
     "inner outer", "lefts rights", "smallest largest", "lowest highest", "added removed", "one other",
     "mine theirs", "up down", "north south", "east west",

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from nightshift.fixers.templates import lines
+from nightshift.fixers.templates.families.names import uses
 from nightshift.fixers.templates.site import Site, local_names, own_nodes
 from nightshift.fixers.templates.source import Edit, Function
 
@@ -63,7 +64,9 @@ def stale(site: Site, function: ast.AST, loop: ast.For | ast.AsyncFor | ast.Whil
         after = {n.id for n in own_nodes(function) if isinstance(n, ast.Name) and n.lineno > (loop.end_lineno or 0)}
         test = {n.id for n in ast.walk(loop.test) if isinstance(n, ast.Name)} if isinstance(loop, ast.While) else set()
         names = [n for n in firsts if n in inside | after and n not in changed]
-        fixed = {n for n in names if firsts[n] is None and n not in test}
+        known = uses(site)
+        whole = {n for n in test if known.get(n, set()) & {"container", "argument of len"}}
+        fixed = {n for n in names if firsts[n] is None and (n not in test or n in whole)}
         ranked = sorted((n for n in names if n not in fixed), key=lambda n: n not in test)
         site.cache[key] = [(n, firsts[n]) for n in ranked]
     found: list[tuple[str, ast.expr | None]] = site.cache[key]  # type: ignore[assignment]
