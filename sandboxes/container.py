@@ -98,12 +98,13 @@ class DockerSandbox(Sealed):
         begun = time.monotonic()
         with engine_faults("running a command in a sandbox"):
             exec_id = self._create(["timeout", "-k", "1", f"{timeout_s:.3f}", *argv], bool(stdin), env, cwd)
-            sock, early, _keep = hijack(self._api, exec_id)
+            sock, early, release = hijack(self._api, exec_id)
             start, stream = time.monotonic(), Stream(sock, early, cap, on_line)
             try:
                 ended = stream.pump(stdin, start + timeout_s + _GRACE_S, lambda: not self._running(exec_id))
             finally:
                 stream.close()
+                release()
             code, ended = self._settle(exec_id, ended, time.monotonic() - start >= timeout_s)
         stdout, stderr = stream.output()
         return Finished(argv=tuple(argv), code=code, stdout=stdout, stderr=stderr,

@@ -112,11 +112,13 @@ class Stream:
         self._tail.clear()
 
 
-def hijack(api: Any, exec_id: str) -> tuple[socket.socket, bytes, Any]:
-    """Start an exec and take over its connection: the socket, bytes that came with the headers, and the response.
+def hijack(api: Any, exec_id: str) -> tuple[socket.socket, bytes, Callable[[], None]]:
+    """Start an exec and take over its connection: the socket, bytes that came with the headers, and what releases the
+    connection when the socket is done with.
 
     The SDK's own reader can lose what arrived together with the HTTP headers (it stays in the buffered reader);
-    here it is read out first. The response must be kept alive as long as the socket is used.
+    here it is read out first. The response must be kept alive as long as the socket is used, and closed then: a socket
+    that files were made of stays open until the last of them is.
     """
     reader = api.exec_start(exec_id, socket=True)
     sock: socket.socket = getattr(reader, "_sock", reader)
@@ -126,14 +128,21 @@ def hijack(api: Any, exec_id: str) -> tuple[socket.socket, bytes, Any]:
     early = b""
     if buffered is not None and hasattr(buffered, "peek"):
         early = bytes(buffered.peek() or b"")
-    return sock, early, (reader, response)
+
+    def release() -> None:
+        for close in (getattr(each, "close", None) for each in (reader, response)):
+            with contextlib.suppress(OSError, ValueError):
+                if close:
+                    close()
+
+    return sock, early, release
 
 
 class Duplex:
     """A command that is talked with while it runs: `send` from any thread, `pump` what it writes."""
 
     def __init__(self, api: Any, exec_id: str) -> None:
-        self._sock, early, self._keep = hijack(api, exec_id)
+        self._sock, early, self._release = hijack(api, exec_id)
         self._raw, self._words, self._lock = bytearray(early), bytearray(), threading.Lock()
 
     def send(self, data: bytes) -> None:
@@ -177,6 +186,7 @@ class Duplex:
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
+        self._release()
 
     def _take(self, feed: Callable[[bytes], None]) -> None:
         while len(self._raw) >= _HEADER:
