@@ -26,6 +26,7 @@ def edits(site: Site) -> Iterator[Edit]:
         yield from _numbers(site)
         yield from _turned(site)
         yield from _elements(site)
+        yield from _joined(site)
 
 
 def _base(site: Site) -> float:
@@ -93,6 +94,21 @@ def _elements(site: Site) -> Iterator[Edit]:
     for rank, other in enumerate([t for t in dict.fromkeys(found) if t != text and len(t) <= 40][:5]):
         for symbol, weight in (("+", 0.25), ("-", 0.15), ("*", 0.12)):
             yield from site.replace(f"{operand(text, 12)} {symbol} {other}", "extend", weight / (1 + 0.1 * rank))
+
+
+def _joined(site: Site) -> Iterator[Edit]:
+    """`e + [v]`, `[v] + e`, `e + (v,)`: one more for a sequence, as paths and prefixes of recursions grow."""
+    parent = site.parent
+    again = (
+        isinstance(parent, ast.Call) and site.place == "args" and getattr(parent.func, "id", "") not in ("len", "range")
+    )
+    if not again and not isinstance(parent, (ast.Return, ast.Assign, ast.keyword, ast.Tuple)):
+        return
+    text = operand(site.text(), 11)
+    names = [n for n in local_names(site) if n not in ("self", "cls", site.text())]
+    for rank, name in enumerate(sorted(names, key=lambda n: "loop-target" not in uses(site).get(n, set()))[:4]):
+        for whole, weight in ((f"{text} + [{name}]", 0.22), (f"[{name}] + {text}", 0.2), (f"{text} + ({name},)", 0.08)):
+            yield from site.replace(whole, "extend", weight / (1 + 0.2 * rank))
 
 
 def _idle(site: Site) -> list[str]:

@@ -249,7 +249,8 @@ def _move(site: Site, node: ast.stmt) -> Iterator[Edit]:
     if 0 <= at < len(block) - 1 and site.source.alone(node) and site.source.alone(block[at + 1]):
         below = block[at + 1]
         start = site.source.starts[node.lineno - 1] if not hasattr(node, "decorator_list") else -1
-        if start >= 0 and not isinstance(below, (*Function, ast.ClassDef)):
+        jumps = isinstance(below, (ast.Return, ast.Raise, ast.Continue, ast.Break))  # nothing runs behind them
+        if start >= 0 and not jumps and not isinstance(below, (*Function, ast.ClassDef)):
             first, second = "".join(lines.raw_lines(site, node)), "".join(lines.raw_lines(site, below))
             gap_start, gap_end = start + len(first), site.source.starts[below.lineno - 1]
             gap = site.source.text[gap_start:gap_end]
