@@ -49,7 +49,7 @@ Record = Annotated[
 
 def command(
     repo: Repo, check: Check = "", log: Log = "",
-    fixers: Fixers = "revert,dependencies,templates,javascript,donors,environment", budget_s: Budget = 300.0,
+    fixers: Fixers = "revert,dependencies,environment,templates,javascript,donors", budget_s: Budget = 300.0,
     python: Python = "", image: Image = "host", config: Settings = None, record: Record = None, as_json: Json = False,
 ) -> int:  # fmt: skip
     """Heal one failure of a git repository: reproduce it, draft patches, prove one in a sandbox, print it.

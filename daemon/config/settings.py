@@ -67,7 +67,7 @@ class HttpSettings(_Section):
 class FixersSettings(_Section):
     """The creators of patches."""
 
-    order: tuple[str, ...] = ("revert", "dependencies", "templates", "javascript", "donors", "environment")
+    order: tuple[str, ...] = ("revert", "dependencies", "environment", "templates", "javascript", "donors")
     """Which fixers draft, in this order."""
     revert: Revert = Revert()
     dependencies: Dependencies = Dependencies()

@@ -45,7 +45,7 @@ class HealRequest:
     repo: str
     check: str = ""
     log: bytes | None = None
-    fixers: tuple[str, ...] = ("revert", "dependencies", "templates", "javascript", "donors", "environment")
+    fixers: tuple[str, ...] = ("revert", "dependencies", "environment", "templates", "javascript", "donors")
     budget_s: float = 300.0
     python: str = ""
     image: str = "host"
