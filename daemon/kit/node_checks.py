@@ -22,6 +22,11 @@ _VALUED = frozenset({
 })  # fmt: skip
 _NAMED = re.compile(r"(?:^|/)(?:test|test-[^/]*|[^/]+[._-]test)\.(?:[cm]?js|[cm]?ts)$")
 _IN_FOLDER = re.compile(r"(?:^|/)test/(?:.*/)?[^/]+\.(?:[cm]?js|[cm]?ts)$")
+_USUAL = {
+    "jest": re.compile(r"(?:(?:^|/)__tests__/.*|(?:^|[./])(?:test|spec))\.[cm]?[jt]sx?$"),
+    "vitest": re.compile(r"\.(?:test|spec)\.[cm]?[jt]sx?$"),
+    "mocha": re.compile(r"^test/[^/]+\.[cm]?js$"),
+}
 _DEPTH = 4
 
 
@@ -123,8 +128,15 @@ def _plain(words: list[str]) -> list[str]:
 
 
 def files_of(check: NodeCheck, tree: Collection[str]) -> list[str]:
-    """Files of the tree that a run of `node --test` or `node SCRIPT` runs, as node looks for them by itself."""
+    """Files of the tree that a run runs, as its runner looks for them where no configuration says otherwise."""
     own = [path for path in sorted(tree) if "node_modules/" not in path]
+    if check.runner in _USUAL:
+        usual = [path for path in own if _USUAL[check.runner].search(path)]
+        named = [word.rstrip("/") for word in check.words if word not in ("run", "watch")]
+        mocha = check.runner == "mocha" and named
+        return [
+            path for path in (own if mocha else usual) if not named or any(_meant(w, path) or w in path for w in named)
+        ]
     if check.runner == "node":
         return [path for path in own if path == (check.words or ("",))[0]]
     if not check.words:

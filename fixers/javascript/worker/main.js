@@ -17,7 +17,8 @@ const left = () => orders.deadline_ms - (Date.now() - began);
 class Thread {
   constructor() {
     this.worker = new Worker(path.join(__dirname, 'thread.js'), {
-      workerData: { root: orders.root, files: orders.files, tests: orders.tests, mapped: orders.mapped },
+      workerData: { root: orders.root, files: orders.files, tests: orders.tests, mapped: orders.mapped,
+        globals: orders.globals },
       stdout: true, stderr: true, resourceLimits: { maxOldGenerationSizeMb: 256 },
     });
     this.worker.stdout.resume();

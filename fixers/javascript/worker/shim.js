@@ -2,6 +2,7 @@
 /* `node:test` for the search: collects tests and runs them in their order, without processes and without reports. */
 
 const real = require('node:test');
+const { expect, spies } = require('./expect.js');
 
 class Suite {
   constructor(name, parent, skipped) {
@@ -50,15 +51,28 @@ function shim() {
   const variants = (make) => Object.assign(make({}), {
     skip: make({ skip: true }), todo: make({ todo: true }), only: make({}),
   });
-  const test = variants(makeTest);
-  const describe = variants(makeSuite);
+  const rows = (make) => (table) => (name, body) => {
+    for (const row of table) {
+      const given = Array.isArray(row) ? row : [row];
+      let at = 0;
+      make({})(String(name).replace(/%[sdifjop]/g, () => String(given[at++])), () => body(...given));
+    }
+  };
+  const test = Object.assign(variants(makeTest), { each: rows(makeTest) });
+  const describe = Object.assign(variants(makeSuite), { each: rows(makeSuite) });
   const hook = (kind) => (body) => { current[kind].push(body); };
   Object.assign(test, {
     test, it: test, describe, suite: describe, mock: real.mock,
     before: hook('before'), after: hook('after'), beforeEach: hook('beforeEach'), afterEach: hook('afterEach'),
   });
   test.default = test;
-  return { exports: test, root, waiting };
+  /* What jest, vitest and mocha give their tests, as globals or to be imported. */
+  const globals = {
+    test, it: test, specify: test, describe, suite: describe, context: describe, expect, jest: spies, vi: spies,
+    before: test.before, after: test.after, beforeEach: test.beforeEach, afterEach: test.afterEach,
+    beforeAll: test.before, afterAll: test.after,
+  };
+  return { exports: test, root, waiting, globals };
 }
 
 function called(body, context) {

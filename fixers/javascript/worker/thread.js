@@ -6,7 +6,7 @@ const { parentPort, workerData } = require('node:worker_threads');
 const { Loader } = require('./loader.js');
 const { run, shim } = require('./shim.js');
 
-const { root, files, tests, mapped } = workerData;
+const { root, files, tests, mapped, globals } = workerData;
 const absolute = (name) => path.join(root, name);
 const plain = new Map(Object.entries(files).map(([name, text]) => [absolute(name), text]));
 const sources = new Map(Object.entries(mapped).map(([built, source]) => [absolute(built), absolute(source)]));
@@ -40,7 +40,9 @@ async function tried(edits, order, report, begins = () => true) {
   stray = null;
   for (const file of order) {
     const collected = shim();
-    const shims = new Map([['node:test', collected.exports], ['test', collected.exports]]);
+    const shims = new Map([['node:test', collected.exports]]);
+    for (const name of ['vitest', '@jest/globals', 'mocha']) shims.set(name, collected.globals);
+    if (globals) Object.assign(globalThis, collected.globals);
     const loader = new Loader({ root, texts, mapped: sources, shims });
     const tell = async (names, failed) => {
       await null;
@@ -65,7 +67,7 @@ async function tried(edits, order, report, begins = () => true) {
 }
 
 function told(failed) {
-  if (!failed) return null;
+  if (!failed || String(failed.error?.message).startsWith('unsupported')) return null;
   const { error } = failed;
   const text = (value, most) => { try { return String(value).slice(0, most); } catch { return ''; } };
   return { name: text(error?.name ?? typeof error, 100), message: text(error?.message ?? error, 2000),

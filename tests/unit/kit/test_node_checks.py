@@ -55,6 +55,14 @@ def test_files_are_found_as_node_finds_them():
     assert files_of(parse_node("node test.js"), TREE) == ["test.js"]
 
 
+def test_other_runners_look_elsewhere():
+    tree = ["src/a.test.ts", "src/__tests__/b.js", "src/c.spec.mjs", "test/d.js", "test/deep/e.js", "src/f.js"]
+    assert files_of(parse_node("jest"), tree) == ["src/__tests__/b.js", "src/a.test.ts", "src/c.spec.mjs"]
+    assert files_of(parse_node("npx vitest run"), tree) == ["src/a.test.ts", "src/c.spec.mjs"]
+    assert files_of(parse_node("mocha"), tree) == ["test/d.js"]
+    assert files_of(parse_node("mocha test/deep/e.js"), tree) == ["test/deep/e.js"]
+
+
 @pytest.mark.parametrize("text", [None, b"", b"{", b"[]", b'{"scripts": 3}', b'{"scripts": {"a": 1}}'])
 def test_a_broken_package_has_no_scripts(text):
     assert scripts_of(text) == {}

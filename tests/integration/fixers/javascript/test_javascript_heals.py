@@ -74,6 +74,28 @@ def test_any_other_check_is_run_as_it_is(patient):
     assert any("the whole check a time" in note for note in made.notes)
 
 
+RUNNER = """const { expect } = { expect: (a) => ({ toBe: (b) => { if (!Object.is(a, b)) throw new Error(`${a} is not ${b}`); } }) };
+const tests = [];
+Object.assign(globalThis, { expect, describe: (_, body) => body(), it: (name, body) => tests.push([name, body]) });
+require(process.cwd() + '/test/cart.test.js');
+for (const [name, body] of tests) {
+  try { body(); } catch (error) { console.log(name, error.stack); process.exitCode = 1; }
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["jest", "mocha"])
+def test_tests_with_globals_are_tried_in_threads(patient, name):
+    text = "const { total } = require('../src/cart.js');\ndescribe('cart', () => {\n"
+    text += "  it('discount', () => expect(total([{ cents: 1000, discount: { percent: 10 } }])).toBe(900));\n"
+    text += "  it('none', () => expect(total([{ cents: 250 }])).toBe(250));\n});\n"
+    files = {"src/cart.js": CART, "test/cart.test.js": text, f"node_modules/{name}/bin/{name}.js": RUNNER}
+    made = patient(files)
+    healed = made.heal(f"node node_modules/{name}/bin/{name}.js")
+    assert healed == CART.replace("line.discount.percent", "line.discount?.percent ?? 0")
+    assert any("1 failing of 2 tests" in note for note in made.notes)
+
+
 @pytest.mark.skipif(not shutil.which("tsc"), reason="the TypeScript compiler is not installed")
 def test_typescript_is_mended_in_its_source(patient):
     files = {
