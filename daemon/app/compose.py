@@ -106,6 +106,7 @@ def parts(
     forge = forges(config, clock)
     guards = guard_readers(config)
     made = _reproducer(engine, config), _tester(engine, config), _fixers(config)
+    critic = _critic(engine)
     return Parts(
         store=store,
         clock=clock,
@@ -113,9 +114,9 @@ def parts(
         forge=forge,
         reproducer=made[0],
         tester=made[1],
-        critic=_critic(engine),
+        critic=critic,
         fixers=made[2],
-        operations=_operations(config, store, clock, shelf, forge, *made),
+        operations=_operations(config, store, clock, shelf, forge, *made, critic),
         deployer=RunbookDeployer(shelf, deployers(config, clock, forge, guards)),
         node=f"{socket.gethostname()}:{config.state_dir.absolute()}",
         watcher=make_watcher(
@@ -140,11 +141,11 @@ def intake(
 
 def _operations(
     config: Config, store: Store, clock: Clock, shelf: Bookshelf, forge: Forge, reproducer: Reproducer, tester: Tester,
-    fixers: Sequence[Fixer],
+    fixers: Sequence[Fixer], critic: Critic,
 ) -> Operations:  # fmt: skip
     services = config.services_model()
     repositories = LentRepositories(store, forge, services, config.policy, clock)
-    mender = LentFixers(store, forge, services, config.policy, reproducer, tester, fixers, config.budget)
+    mender = LentFixers(store, forge, services, config.policy, reproducer, tester, fixers, config.budget, critic)
     return Operations(
         store, shelf.books, shelf.context(repositories, mender), services, config.policy, cap=config.policy.autonomy,
         automatic=config.runbooks.automatic,

@@ -36,6 +36,8 @@ class Contest:
     note: Note
     tried: Callable[[int], None] = lambda _: None
     timed: Timed = lambda _: nullcontext()
+    candidates: int = 20_000
+    patches: int = 8
 
     def hold(self, case: Case) -> Standing:
         """To the end. Raises EnvironmentBroke, GitError."""
@@ -83,7 +85,8 @@ class Contest:
 
     def _drafts(self, move: Draft, standing: Standing, case: Case, studio: Studio, ahead: Ahead) -> Drafts:
         at_work = [next(c for c in self.creators if c.name == name) for name in move.creators]
-        grant = Grant(seconds=self.deadline - time.monotonic(), cores=self.cores, tried=self.tried)
+        grant = Grant(seconds=self.deadline - time.monotonic(), cores=self.cores, candidates=self.candidates,
+                      patches=self.patches, tried=self.tried)  # fmt: skip
 
         def early(first: Patch) -> None:
             if self.cores > 1 and all(first.diff != entry.patch.diff for entry in standing.entries):

@@ -13,9 +13,12 @@ from nightshift.daemon.kit.ids import stable_id
 from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.missions import mending, policy, wording
 from nightshift.daemon.missions.budget import Budget as Limits
+from nightshift.daemon.missions.contest import Contest
+from nightshift.daemon.missions.decision import decide
 from nightshift.daemon.missions.policy.facts import facts
-from nightshift.daemon.model import Case, ChangeDraft, ChangeRequest, ChangeState, Incident, Service, Verdict
-from nightshift.daemon.ports import Budget, EnvironmentBroke, Fixer, Forge, Refused, Reproducer, StaleBase, Tester
+from nightshift.daemon.missions.tournament import Rules
+from nightshift.daemon.model import Case, ChangeDraft, ChangeRequest, ChangeState, Incident, Judgement, Service, Verdict
+from nightshift.daemon.ports import Critic, EnvironmentBroke, Fixer, Forge, Refused, Reproducer, StaleBase, Tester
 from nightshift.daemon.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -96,10 +99,11 @@ class LentFixers:
 
     def __init__(
         self, store: Store, forge: Forge, services: Mapping[str, Service], settings: policy.Settings,
-        reproducer: Reproducer, tester: Tester, fixers: Sequence[Fixer], budget: Limits,
+        reproducer: Reproducer, tester: Tester, fixers: Sequence[Fixer], budget: Limits, critic: Critic | None = None,
     ) -> None:  # fmt: skip
         self._store, self._forge, self._services, self._settings = store, forge, services, settings
         self._reproducer, self._tester, self._fixers, self._budget = reproducer, tester, fixers, budget
+        self._critic = critic
 
     def mend(self, run: str, *, service: str, fixer: str, key: str) -> Mapping[str, str]:
         """See the protocol."""
@@ -129,15 +133,20 @@ class LentFixers:
         return incident
 
     def _proved(self, case: Case, fixer: Fixer) -> Verdict | None:
-        limits = self._budget
-        budget = Budget(deadline=time.monotonic() + limits.mission_s, candidates=limits.candidates,
-                        patches=limits.patches)  # fmt: skip
-        patches = list(mending.draft(fixer, case, self._reproducer.bench(case), budget, _note))
-        attempt = mending.judge_until_accepted(case, patches, self._tester, _note)
-        if attempt.accepted:
-            return attempt.accepted[0]
-        if attempt.unjudged:
-            raise EnvironmentBroke(attempt.unjudged[-1].reason)
+        limits, rules = self._budget, self._budget.tournament
+        contest = Contest(
+            reproducer=self._reproducer, tester=self._tester, creators=[fixer], critic=self._critic, note=_note,
+            rules=Rules(rounds=rules.rounds, field=rules.field, critic=self._critic is not None),
+            cores=rules.creators_at_once(), deadline=time.monotonic() + limits.mission_s,
+            candidates=limits.candidates, patches=limits.patches,
+        )  # fmt: skip
+        standing = contest.hold(case)
+        assert case.reproduction is not None
+        if verdict := decide(standing, case.reproduction).verdict:
+            return verdict
+        unjudged = [e.verdict for e in standing.entries if e.verdict and e.verdict.judgement is Judgement.UNJUDGED]
+        if unjudged:
+            raise EnvironmentBroke(unjudged[-1].reason)
         return None
 
     def _proposed(

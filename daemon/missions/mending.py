@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from functools import partial
 
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.missions.gather import diagnose
-from nightshift.daemon.model import Case, Judgement, Patch, Reproduction, Service, Signal, Verdict
-from nightshift.daemon.ports import Budget, Fixer, Note, Tester, Workbench
+from nightshift.daemon.model import Case, Patch, Reproduction, Service, Signal
+from nightshift.daemon.ports import Budget, Fixer, Note, Workbench
 
 
 def open_case(name: str, service: Service, repo: str, base: str, signal: Signal | None) -> Case:
@@ -33,39 +33,6 @@ def draft(fixer: Fixer, case: Case, bench: Workbench, budget: Budget, note: Note
     finally:
         if isinstance(drafts, Generator):
             drafts.close()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """What drafting and judging gave. `unjudged` counts verdicts the environment prevented."""
-
-    accepted: tuple[Verdict, ...] = ()
-    rejected: tuple[Verdict, ...] = ()
-    unjudged: tuple[Verdict, ...] = ()
-    waiting: tuple[Patch, ...] = ()
-
-    @property
-    def plausible(self) -> int:
-        """Patches that were not refuted."""
-        return len(self.accepted) + len(self.waiting)
-
-    def judged(self, verdict: Verdict) -> Attempt:
-        """This attempt with one more verdict."""
-        if verdict.judgement == Judgement.ACCEPTED:
-            return replace(self, accepted=(*self.accepted, verdict))
-        if verdict.judgement == Judgement.REJECTED:
-            return replace(self, rejected=(*self.rejected, verdict))
-        return replace(self, unjudged=(*self.unjudged, verdict))
-
-
-def judge_until_accepted(case: Case, patches: Sequence[Patch], tester: Tester, note: Note) -> Attempt:
-    """Judge in order and stop at the first accepted patch; the rest stays `waiting` as alternatives."""
-    attempt = Attempt()
-    for at, patch in enumerate(patches):
-        attempt = attempt.judged(tester.judge(case, patch, note))
-        if attempt.accepted:
-            return replace(attempt, waiting=tuple(patches[at + 1 :]))
-    return attempt
 
 
 def is_red(reproduction: Reproduction) -> bool:
