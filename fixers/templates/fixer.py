@@ -24,6 +24,7 @@ from nightshift.daemon.model import Case, Patch
 from nightshift.daemon.ports import WORKDIR, Budget, Note, Workbench
 from nightshift.fixers.templates.all_templates import edits_at
 from nightshift.fixers.templates.conversation import Conversation, WorkerLost
+from nightshift.fixers.templates.import_time import at_import
 from nightshift.fixers.templates.portions import Portions
 from nightshift.fixers.templates.ranking import Candidate, Crash, Evidence, Propose, pairs
 from nightshift.fixers.templates.repository import File, diff_of, expected_literals, parse, read_files, words_of
@@ -153,7 +154,7 @@ class TemplateFixer:
 
     def _search(self, search: Search, repo: BareRepo, note: Note, drafts: Portions) -> Iterator[Patch]:
         given: set[str] = set()
-        order = _try(search.candidates, 0)
+        order = _try(search.candidates, 0) | {"spare": True}
         while search.left_s() > 0.2 and len(given) < search.budget.patches:
             found = self._round(search, order, max(_ALTERNATIVES, search.budget.patches - len(given)))
             for candidate in sorted(found, key=lambda c: (-c.score, c.edits[0].path, c.edits[0].start)):
@@ -162,7 +163,7 @@ class TemplateFixer:
                     given.add(patch.diff)
                     search.enough_at = min(search.enough_at, time.monotonic() + self._settings.alternatives_s)
                     yield patch
-            if search.why == "exhausted":
+            if search.why in ("exhausted", "spare"):
                 more = None if given else self._next(search, drafts, note)
                 if more is None:
                     break
@@ -177,7 +178,9 @@ class TemplateFixer:
         first, more = len(search.candidates), drafts.next()
         if more:
             search.candidates.extend(more)
-            return _try(more, first)
+            return _try(more, first) | {"spare": True}
+        if search.why == "spare":
+            return _try([], first)
         return self._pairs(search, note) if self._settings.partial and search.left_s() >= 1.0 else None
 
     def _round(self, search: Search, order: dict[str, Any], patches: int) -> list[Candidate]:
@@ -276,9 +279,11 @@ def _drafts(search: Search, propose: Propose) -> Portions:
     search.expected = evidence.expected
     paths = dict.fromkeys([*evidence.suspicion, *(f[0] for c in evidence.crashes for f in c.frames)])
     sources = parse(search.files, paths)
+    early = {path: at_import(source, evidence.suspicion.get(path, {})) for path, source in sources.items()}
+    evidence = replace(evidence, suspicion={p: {**early.get(p, {}), **n} for p, n in evidence.suspicion.items()})
     sworn = {(path, line) for path, source in sources.items() for line in _asserted(source.tree)}
     keep = partial(_unsworn, sworn)
-    return Portions(sources, evidence, search.budget.candidates, propose, keep)
+    return Portions(sources, evidence, search.budget.candidates, propose, keep, early)
 
 
 def _unsworn(sworn: set[tuple[str, int]], candidate: Candidate) -> bool:

@@ -7,7 +7,7 @@ the worker tries this one; it ends as soon as nobody wants more.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from nightshift.fixers.templates.ranking import Candidate, Evidence, Propose, rank
@@ -54,12 +54,16 @@ def _by_path(rows: list[tuple[float, str, int]]) -> dict[str, dict[int, float]]:
 
 
 class Portions:
-    """Drafts portion after portion in a thread of its own, `limit` candidates in all, of those that `keep` keeps."""
+    """Drafts portion after portion in a thread of its own, `limit` candidates in all, of those that `keep` keeps.
+
+    `early` are lines, by path, that only run while their module is imported.
+    """
 
     def __init__(
         self, sources: Mapping[str, Source], evidence: Evidence, limit: int, propose: Propose,
-        keep: Callable[[Candidate], bool],
+        keep: Callable[[Candidate], bool], early: Mapping[str, Collection[int]],
     ) -> None:  # fmt: skip
+        self._early = early
         self._sources, self._parts, self._limit = sources, portions(evidence), limit
         self._propose, self._keep = propose, keep
         self._seen: set[tuple[str, int, int, str]] = set()
@@ -96,8 +100,12 @@ class Portions:
         except Exception as error:  # noqa: BLE001 - a thread's edge: the waiting side raises it
             self._broke = error
             return
-        self._ready = [c for c in found if self._keep(c) and _key(c.edits[0]) not in self._seen]
+        fresh = [c for c in found if self._keep(c) and _key(c.edits[0]) not in self._seen]
+        self._ready = [replace(c, imports=True) if self._is_early(c.edits[0]) else c for c in fresh]
         self._seen.update(_key(c.edits[0]) for c in self._ready)
+
+    def _is_early(self, edit: Edit) -> bool:
+        return edit.line in self._early.get(edit.path, ())
 
     def _wanted(self, site: Site) -> Iterator[Edit]:
         if self._stopped.is_set():

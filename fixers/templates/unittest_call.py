@@ -1,4 +1,4 @@
-"""A check that is one unittest run, as the pytest run that collects the same tests: the fast search needs pytest.
+"""A check that is one unittest or doctest run, as the pytest run of the same tests: the fast search needs pytest.
 
 Only the search reads it that way; the tester judges with the check as it was given.
 """
@@ -19,7 +19,8 @@ _ONLY_CASES = ("-o", "python_functions=no_function_counts_here", "-o", "python_c
 
 
 def as_pytest(command: str, tree: Collection[str]) -> PytestCall | None:
-    """The pytest call for ``python -m unittest …`` over a tree's paths; None when it is anything else."""
+    """The pytest call for ``python -m unittest …`` or ``python -m doctest …`` over a tree's paths; None when it is
+    anything else."""
     try:
         words = shlex.split(command)
     except ValueError:
@@ -28,12 +29,26 @@ def as_pytest(command: str, tree: Collection[str]) -> PytestCall | None:
     while words and _ASSIGN.match(words[0]):
         name, _, value = words.pop(0).partition("=")
         env.append((name, value))
-    if len(words) < 3 or _SHELL.search(command) or not _PYTHON.match(words[0]) or words[1:3] != ["-m", "unittest"]:
+    if len(words) < 3 or _SHELL.search(command) or not _PYTHON.match(words[0]) or words[1] != "-m":
+        return None
+    if words[2] == "doctest":
+        files = _documents(words[3:], tree)
+        return PytestCall(interpreter=(words[0],), args=files, env=tuple(env), module=True) if files else None
+    if words[2] != "unittest":
         return None
     args = _arguments([word for word in words[3:] if word not in _QUIET], tree)
     if args is None:
         return None
     return PytestCall(interpreter=(words[0],), args=(*_ONLY_CASES, *args), env=tuple(env), module=True)
+
+
+def _documents(words: list[str], tree: Collection[str]) -> tuple[str, ...]:
+    """Files of doctests for pytest; () when an option changes what they mean."""
+    paths = [word.removeprefix("./") for word in words if word not in ("-v", "--verbose", "-f", "--fail-fast")]
+    if not paths or any(path not in tree for path in paths):
+        return ()
+    globs = [f"--doctest-glob={path.rpartition('/')[2]}" for path in paths if not path.endswith(".py")]
+    return ("--doctest-modules", *globs, *paths)
 
 
 def _arguments(words: list[str], tree: Collection[str]) -> list[str] | None:

@@ -73,7 +73,10 @@ class Search:
             self.selector.register(setup["answers"], selectors.EVENT_READ, "reload")
 
     def run(self, order: dict[str, Any]) -> None:
-        """One round: until enough were found, the linger after the first find is over, all is tried, or time is up."""
+        """One round: until enough were found, the linger after the first find is over, all is tried, or time is up.
+
+        A `spare` one also ends when only what must be imported anew is left, which is slow: there may be better to do.
+        """
         if order["op"] == "try":
             for row in order["candidates"]:
                 edits = tuple((p, s, e, t) for p, s, e, t in row["e"])
@@ -110,6 +113,8 @@ class Search:
             return "linger"
         if now - start > order["deadline_s"]:
             return "deadline"
+        if order.get("spare") and not (self.fresh or self.confirms or self.losers or self.children):
+            return "spare"
         waiting = self.fresh or self.reloads or self.confirms or self.losers
         return "" if waiting or self.children or self.reloading else "exhausted"
 

@@ -63,3 +63,51 @@ def test_state_that_candidates_leave_behind(patient) -> None:
     })  # fmt: skip
     patches = sick.draft(sick.case(), patches=1, settings=QUICK)
     assert "n * n" in sick.text(patches[0]) or "n ** 2" in sick.text(patches[0])
+
+
+THREADS = """import threading
+import unittest
+
+import pool
+
+
+class TestPool(unittest.TestCase):
+    def test_threads(self):
+        barrier = threading.Barrier(6)
+        workers = [threading.Thread(target=barrier.wait) for _ in range(6)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        self.assertEqual(pool.share(4, 2), 2)
+
+    def test_each(self):
+        for many in (1, 2, 3):
+            with self.subTest(many=many):
+                self.assertEqual(pool.share(6, many), 6 // many)
+
+    def test_rest(self):
+        for many in (4, 5):
+            with self.subTest(many=many):
+                self.assertEqual(pool.rest(6, many), 6 % many)
+"""
+
+
+def test_threads_and_subtests_of_unittest(patient) -> None:
+    sick = patient({
+        "pool.py": "def share(work, many):\n    return work // (many + 1)\n\n\ndef rest(work, many):\n    return work - many * (work // many)\n",
+        "test_pool.py": THREADS,
+    })  # fmt: skip
+    found = sick.heal(check="python -m unittest")
+    assert "return work // many\n" in found[0]
+
+
+def test_the_middle_of_a_long_suite_is_not_waited_for(patient) -> None:
+    slow = "import time\nimport pytest\n\n\n@pytest.mark.parametrize('n', range(400))\ndef test_slow(n):\n    time.sleep(0.2)\n"
+    sick = patient({
+        "area.py": "def area(w, h):\n    return w + h\n",
+        "test_area.py": "from area import area\n\n\ndef test_area():\n    assert area(3, 4) == 12\n\n\ndef test_two():\n    assert area(2, 2) == 4\n",
+        "test_slow.py": slow,
+    })  # fmt: skip
+    case = sick.case(failing=("test_area.py::test_area",))
+    assert "return w * h" in sick.text(sick.draft(case, patches=1, settings=Settings(others_s=1.0))[0])

@@ -48,3 +48,22 @@ def test_a_script_that_checks_is_the_check_and_a_program_is_not():
     assert named_files("python ./check.py", TREE) == {"check.py"}
     assert named_files("python main.py", TREE) == frozenset()
     assert named_files("pytest tests/test_a.py::test_x", TREE) == {"tests/test_a.py"}
+
+
+@pytest.mark.parametrize(
+    ("command", "args"),
+    [
+        ("python -m doctest pkg/b.py", ("--doctest-modules", "pkg/b.py")),
+        ("python -m doctest -v ./main.py", ("--doctest-modules", "main.py")),
+        ("python -m doctest README.rst", ("--doctest-modules", "--doctest-glob=README.rst", "README.rst")),
+    ],
+)
+def test_doctests_are_searched_as_pytest_runs_them(command, args):
+    assert as_pytest(command, {*TREE, "README.rst"}).args == args
+
+
+@pytest.mark.parametrize(
+    "command", ["python -m doctest", "python -m doctest gone.py", "python -m doctest -o ELLIPSIS main.py"]
+)
+def test_other_doctest_runs_are_not(command):
+    assert as_pytest(command, TREE) is None

@@ -219,3 +219,17 @@ def test_only_the_best_of_many_endless_candidates_get_more_time() -> None:
     assert [c.n for c in a_lot] == list(range(len(a_lot))) and 4 < len(a_lot) < 50
     search._lost(a_lot[0])
     assert len([c for c in search.losers if c.cpu == 40]) == len(a_lot)
+
+
+def test_once_narrowed_only_code_that_ran_before_is_recorded(tmp_path: Path) -> None:
+    path = str(tmp_path / "narrow.py")
+    made: dict[str, object] = {}
+    exec(compile("def a(x):\n    return x\n\n\ndef b(x):\n    return a(x)\n", path, "exec"), made)
+    recorder = Recorder({path: "narrow.py"})
+    for call, expected in ((made["a"], {2}), (made["b"], {2})):
+        recorder.begin(None)
+        recorder.start()
+        call(1)
+        recorder.stop()
+        recorder.narrow()
+        assert {line for _, line in recorder.lines() if line > 1} == expected
