@@ -150,11 +150,11 @@ def _regroup(site: Site, node: ast.BinOp, symbol: str) -> Iterator[Edit]:
     if isinstance(right, ast.BinOp) and type(right.op) in _BINARY:
         inner = _BINARY[type(right.op)][0]
         a, b, c = site.text(left), site.text(right.left), site.text(right.right)
-        yield from site.replace(f"({a} {symbol} {b}) {inner} {operand(c, 13)}", "regroup", 0.5)
+        yield from site.replace(f"({a} {symbol} {b}) {inner} {operand(c, 13)}", "regroup", 0.6)
     if isinstance(left, ast.BinOp) and type(left.op) in _BINARY:
         inner = _BINARY[type(left.op)][0]
         a, b, c = site.text(left.left), site.text(left.right), site.text(right)
-        yield from site.replace(f"{operand(a, 12)} {inner} ({b} {symbol} {c})", "regroup", 0.45)
+        yield from site.replace(f"{operand(a, 12)} {inner} ({b} {symbol} {c})", "regroup", 0.57)
 
 
 def _is_text(node: ast.AST) -> bool:

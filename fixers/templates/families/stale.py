@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from nightshift.fixers.templates import lines
@@ -20,6 +21,7 @@ _LIST = (("{0}.append({1})", 1.0), ("{0}.extend({1})", 0.6), ("{0} += {1}", 0.4)
 _SET = (("{0}.add({1})", 1.0), ("{0}.update({1})", 0.5))
 _TEXT = (("{0} += {1}", 1.0), ("{0} = {1}", 0.5))
 _MOST_VALUES = 7
+_COUNTING = re.compile(r"count|number|steps|times|tries|hits|passes")
 
 
 def edits(site: Site) -> Iterator[Edit]:
@@ -134,6 +136,8 @@ def _values(site: Site, function: ast.AST, loop: ast.For | ast.AsyncFor | ast.Wh
     names = [n for n in local_names(site) if n not in ("self", "cls", name)]
     ranked = sorted(names, key=lambda n: (n not in idle, n not in inside))
     found = [*ranked[:_MOST_VALUES], name]
+    if _COUNTING.search(name):
+        return ["1", *found]
     return [*found, "1"] if idle else [*found[:1], "1", *found[1:]]
 
 
@@ -152,7 +156,10 @@ def _updates(
         patterns = _TEXT
     else:
         patterns = _NUMBER
+    counts = isinstance(first, ast.Constant) and first.value == 0
     for pattern, weight in patterns:
+        if counts and pattern == "{0} = {1}":
+            weight *= 0.6
         if (value != "1" or patterns is _NUMBER) and (value != name or pattern in ("{0} += {1}", "{0} *= {1}")):
             yield pattern.format(name, value), weight
 

@@ -200,7 +200,9 @@ def _steps(site: Site, node: ast.stmt, names: list[str]) -> Iterator[Edit]:
     if node in lines.block_of(site, node)[-1:]:
         for rank, name in enumerate(reversed(names)):
             if rank < 6:
-                yield from lines.after(site, node, f"return {name}", "insert-return", 0.35 / (1 + 0.1 * rank))
+                yield from lines.after(
+                    site, node, f"return {name}", "insert-return", (0.22 if loop else 0.35) / (1 + 0.1 * rank)
+                )
 
 
 def _insert(site: Site, node: ast.stmt) -> Iterator[Edit]:
