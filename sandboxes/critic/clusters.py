@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from nightshift.sandboxes.critic.examine import Examination
 from nightshift.sandboxes.critic.inputs import DRAWN
+from nightshift.sandboxes.critic.session import Answer
 
 WITNESSES = 3
 
@@ -27,17 +28,24 @@ def _usable(found: Examination, number: int) -> bool:
 def clusters(found: Examination) -> tuple[int, ...]:
     """The cluster of each version, numbered from 1 in the order of the versions; 0 where nothing can be compared."""
     asked = usable(found)
-    heard = [answers for answers in found.answers if answers.calls]
-    asked = [n for n in asked if all(n in answers.calls for answers in heard)]
-    known: dict[tuple[object, ...], int] = {}
+    known: list[list[dict[int, Answer]]] = []
     numbers = []
     for answers in found.answers:
-        if not asked or not answers.calls:
+        given = {n: answers.calls[n] for n in asked if n in answers.calls}
+        if not given:
             numbers.append(0)
             continue
-        given = tuple(answers.calls[n] for n in asked)
-        numbers.append(known.setdefault(given, len(known) + 1))
+        # Compared one with another on what both were heard on: a version that hangs leaves the others distinct.
+        at = next((at for at, some in enumerate(known) if all(_alike(one, given) for one in some)), len(known))
+        known += [[]] * (at == len(known))
+        known[at] = [*known[at], given]
+        numbers.append(at + 1)
     return tuple(numbers)
+
+
+def _alike(one: Mapping[int, Answer], other: Mapping[int, Answer]) -> bool:
+    both = one.keys() & other.keys()
+    return bool(both) and all(one[n] == other[n] for n in both)
 
 
 def apart(found: Examination, one: int, other: int) -> list[int]:

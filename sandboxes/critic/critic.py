@@ -9,25 +9,25 @@ from dataclasses import replace
 from nightshift.daemon.kit.git import GitError
 from nightshift.daemon.kit.redact import redact
 from nightshift.daemon.model import Case, Criticism, Critique, Patch
-from nightshift.daemon.ports import EnvironmentBroke, Note, Sandboxes, SandboxSpec
+from nightshift.daemon.ports import EnvironmentBroke, Note, Sandboxes
 from nightshift.sandboxes.critic.clusters import clusters, usable, witnesses
 from nightshift.sandboxes.critic.examine import Examination, Field, examine, field_of
 from nightshift.sandboxes.critic.inputs import PRODUCTION
 from nightshift.sandboxes.critic.oracles import Refutation, refutations
 from nightshift.sandboxes.critic.session import NoAnswer
 from nightshift.sandboxes.critic.telling import untellable
-from nightshift.sandboxes.trees import Trees
+from nightshift.sandboxes.lab import Lab
 
 log = logging.getLogger(__name__)
 _KILLS = "the program that calls its functions is ended from inside, whatever else runs beside it"
+_UNHEARD = "the best ranked patch ends the program that calls its functions, though not every time"
 
 
 class GateCritic:
     """Port `Critic` over an engine of sandboxes. `timeout_s` bounds each of the two runs of a critique."""
 
     def __init__(self, sandboxes: Sandboxes, *, timeout_s: float = 60.0) -> None:
-        self._sandboxes, self._timeout_s = sandboxes, timeout_s
-        self._trees = Trees(limit_mb=SandboxSpec().work_mb)
+        self._lab = Lab(sandboxes, timeout_s=timeout_s, name="critic")
 
     def criticise(self, case: Case, patches: Sequence[Patch], note: Note) -> Critique:
         """See the port: never raises for infrastructure."""
@@ -57,16 +57,18 @@ class GateCritic:
         return critique
 
     def _examined(self, field: Field) -> Examination:
-        return examine(field, self._sandboxes, self._trees, self._timeout_s)
+        return examine(field, self._lab, self._lab.timeout_s)
 
     def _killers(self, field: Field) -> dict[str, Refutation]:
-        """Patches that, alone in a sandbox, twice end the supervisor, which base does not. Raises NoAnswer."""
+        """Patches that, with no other in a sandbox, end the supervisor, which base does not; refuted are those that do
+        so twice. Each comes twice: it may end what clears up behind it. Raises NoAnswer."""
         self._examined(replace(field, versions=()))
         found = {}
         for version in field.versions:
-            alone = replace(field, versions=(version,))
-            if not any(self._answers(alone) for _ in range(2)):
-                found[version.patch.id] = Refutation(why=_KILLS)
+            alone = replace(field, versions=(version, version))
+            heard = [self._answers(alone) for _ in range(2)]
+            if not all(heard):
+                found[version.patch.id] = Refutation(why="" if any(heard) else _KILLS)
         return found
 
     def _answers(self, field: Field) -> bool:
@@ -98,9 +100,15 @@ def summed_up(found: Examination, killers: Mapping[str, Refutation], patches: Se
     return Critique(
         criticisms=tuple(said), clusters=len(set(numbers) - {0}), inputs=len(asked),
         recorded=sum(found.inputs[n].source == PRODUCTION for n in asked),
-        abstain=redact(untellable(found, numbers, left)),
+        abstain=redact(_unheard(killers, patches) or untellable(found, numbers, left)),
         witnesses=tuple(redact(line) for line in witnesses(found, numbers, left)),
     )  # fmt: skip
+
+
+def _unheard(killers: Mapping[str, Refutation], patches: Sequence[Patch]) -> str:
+    """Why nothing is known of the patch that would be chosen, or ''."""
+    best = next((patch.id for patch in patches if not (patch.id in killers and killers[patch.id].why)), "")
+    return _UNHEARD if best in killers else ""
 
 
 def _words(critique: Critique) -> str:

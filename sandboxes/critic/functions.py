@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nightshift.daemon.kit.git import BareRepo
@@ -56,8 +56,11 @@ def parsed(source: bytes | None) -> ast.Module | None:
 
 
 def functions_of(path: str, module: ast.Module) -> list[Function]:
-    """Every function of a module, by qualified name."""
-    return list(_walk(path, module.body, "", False))
+    """Every function of a module, by qualified name; none of one that is nested too deeply."""
+    try:
+        return list(_walk(path, module.body, "", False))
+    except RecursionError:
+        return []
 
 
 def _walk(path: str, body: Sequence[ast.stmt], prefix: str, nested: bool) -> Iterator[Function]:
@@ -79,8 +82,8 @@ def changed(path: str, before: ast.Module, after: ast.Module | None) -> list[Fun
     old = functions_of(path, before)
     if after is None:
         return old
-    new = {function.name: ast.dump(function.node) for function in functions_of(path, after)}
-    found = [function for function in old if new.get(function.name, "") != ast.dump(function.node)]
+    new = {function.name: _text(function.node, ast.dump) for function in functions_of(path, after)}
+    found = [function for function in old if new.get(function.name, "") != _text(function.node, ast.dump)]
     names = _loose(before) ^ _loose(after)
     touched = {name for text in names for name in _names(text)}
     users = [f for f in old if f not in found and touched & _used(f.node)]
@@ -96,8 +99,16 @@ def _loose(module: ast.Module) -> set[str]:
         if isinstance(node, ast.ClassDef):
             stack += node.body
         elif not isinstance(node, Def):
-            found.add(ast.unparse(node))
+            found.add(_text(node, ast.unparse))
     return found
+
+
+def _text(node: ast.AST, written: Callable[[ast.AST], str]) -> str:
+    """A node as text; one that is nested too deeply for that equals no other one."""
+    try:
+        return written(node)
+    except RecursionError:
+        return f"deep = {id(node)}"
 
 
 def _names(text: str) -> set[str]:

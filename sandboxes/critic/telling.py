@@ -28,6 +28,7 @@ def untellable(found: Examination, numbers: Sequence[int], left: Sequence[int]) 
     """Why the best patch of those `left` (places in the field, best first) can't be told from its rivals, or ''."""
     best = left[0] if left else 0
     rivals = [v for v in left[1:] if numbers[v] and numbers[v] != numbers[best]] if left and numbers[best] else []
+    rivals = [v for v in rivals if apart(found, best, v)]
     if not rivals or found.field.versions[best].patch.kind in UNPROMPTED:
         return ""
     for rival in rivals:

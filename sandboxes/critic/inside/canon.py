@@ -44,7 +44,11 @@ def canon(value: Any, purse: Purse, depth: int, above: tuple[int, ...]) -> str:
     if value is None or kind is bool:
         return repr(value)
     if kind is int:
-        return repr(value) if abs(value) < 1 << 4000 else f"<int of {value.bit_length()} bits>"
+        return (
+            repr(value)
+            if abs(value) < 1 << 4000
+            else f"<int of {value.bit_length()} bits, {hashlib.sha256(hex(value).encode()).hexdigest()[:16]}>"
+        )
     if kind is float:
         return _number(value)
     if kind in (str, bytes, bytearray):

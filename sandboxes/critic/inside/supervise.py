@@ -13,7 +13,6 @@ import io
 import json
 import os
 import select
-import shutil
 import signal
 import sys
 import tarfile
@@ -29,6 +28,8 @@ def fresh(tree: bytes, overlay: dict[str, str | None]) -> None:
     """Everything that could be written to is emptied, and the tree of one version put there."""
     root = os.getcwd()
     for folder in (root, "/tmp"):  # noqa: S108 - the sandbox's own
+        with contextlib.suppress(OSError):
+            os.chmod(folder, os.stat(folder).st_mode & 0o7777 | 0o700)
         for name in os.listdir(folder):
             _remove(os.path.join(folder, name))
     with tarfile.open(fileobj=io.BytesIO(tree)) as tar:
@@ -42,14 +43,24 @@ def fresh(tree: bytes, overlay: dict[str, str | None]) -> None:
 
 
 def _remove(path: str) -> None:
-    with contextlib.suppress(OSError):
-        if os.path.islink(path) or not os.path.isdir(path):
-            os.unlink(path)
-        else:
-            for folder, _, _ in os.walk(path):
-                with contextlib.suppress(OSError):
-                    os.chmod(folder, 0o700)
-            shutil.rmtree(path, ignore_errors=True)
+    """Whatever its depth and modes: inner folders are moved up first, so that no path and no recursion gets long."""
+    todo = [path]
+    while todo:
+        at = todo.pop()
+        with contextlib.suppress(OSError):
+            if os.path.islink(at) or not os.path.isdir(at):
+                os.unlink(at)
+                continue
+            os.chmod(at, 0o700)
+            for name in os.listdir(at):
+                inner = os.path.join(at, name)
+                if os.path.isdir(inner) and not os.path.islink(inner):
+                    os.chmod(inner, 0o700)
+                    todo.append(os.path.join(os.path.dirname(path), f".gone-{os.urandom(8).hex()}"))
+                    os.rename(inner, todo[-1])
+                else:
+                    os.unlink(inner)
+            os.rmdir(at)
 
 
 class Child:
@@ -90,7 +101,7 @@ class Child:
                 if len(self.rest) > BYTES:
                     return
 
-    def end(self, spared: set[int]) -> None:
+    def end(self, spared: set[tuple[int, bytes]]) -> None:
         """End it, and everything else in this sandbox that was not there before the tree was."""
         clear(spared)
         with contextlib.suppress(ChildProcessError):
@@ -99,31 +110,36 @@ class Child:
         os.close(self.out)
 
 
-def alive() -> set[int]:
-    """Every process of this sandbox."""
-    return {int(name) for name in os.listdir("/proc") if name.isdigit()}
+def alive() -> set[tuple[int, bytes]]:
+    """Every process of this sandbox that is not dead, with the time of its birth: numbers come again."""
+    found = set()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()
+            if state[0] not in (b"Z", b"X"):  # those wait for their parent only
+                found.add((int(name), state[19]))
+    return found
 
 
-def clear(spared: set[int]) -> None:
-    """Kill every other process, again and again until nothing new was born meanwhile."""
+def clear(spared: set[tuple[int, bytes]]) -> None:
+    """Kill every other process, again and again until nothing new was born meanwhile. All are stopped at once first:
+    one that forks and leaves without end would always be ahead of a list."""
     for _ in range(ROUNDS):
-        if not [pid for pid in alive() - spared if _kill(pid)]:
+        _signal(-1, signal.SIGSTOP)
+        left = alive() - spared
+        for pid, _ in left:
+            _signal(pid, signal.SIGKILL)
+        _signal(-1, signal.SIGCONT)
+        if not left:
             return
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
 
 
-def _kill(pid: int) -> bool:
-    """Whether there was something to kill: what is dead already waits for its parent only."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            if file.read().rpartition(b")")[2].split()[0] in (b"Z", b"X"):
-                return False
-        os.kill(pid, signal.SIGKILL)
-    except OSError:
-        return False
-    return True
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(OSError):
+        os.kill(pid, number)
 
 
 def _become(argv: list[str], env: dict[str, str], out: int, keep: list[int]) -> None:
@@ -150,7 +166,7 @@ def hide() -> None:
         pass
 
 
-def carried_out(job: dict[str, Any], deadline: float, spared: set[int]) -> list[str]:
+def carried_out(job: dict[str, Any], deadline: float, spared: set[tuple[int, bytes]]) -> list[str]:
     """The lines of one version; after a call that did not come back the next process goes on behind it."""
     session, size = dict(job["session"]), 0
     found: list[str] = []

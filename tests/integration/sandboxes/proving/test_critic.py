@@ -186,6 +186,24 @@ HOSTILE = {
         "            try:\n                open(path, 'w').write('def mean(values): return 77')\n"
         "            except OSError:\n                pass\n        time.sleep(0.001)\n"
     ),
+    "folders too deep to be walked, and closed ones": (
+        "import os\nhere = os.getcwd()\n"
+        "for at in (here, '/tmp'):\n    os.chdir(at)\n    for _ in range(3000):\n        os.mkdir('json')\n"
+        "        os.chdir('json')\n"
+        "os.chdir(here)\nos.chmod('/tmp', 0)\nos.chmod('.', 0o500)\n"
+    ),
+    "one that always leaves a child behind": (
+        "import os, sys\nif os.fork() == 0:\n    os.setsid()\n"
+        "    while True:\n        if os.fork():\n            os._exit(0)\n"
+        "        for pid in filter(str.isdigit, os.listdir('/proc')):\n"
+        "            for fd in '34567':\n                try:\n"
+        "                    out = os.open(f'/proc/{pid}/fd/{fd}', os.O_WRONLY | os.O_NONBLOCK)\n"
+        "                    os.write(out, b'[5, \"returned\", \"66\", \"int\"]\\n')\n                    os.close(out)\n"
+        "                except OSError:\n                    pass\n"
+    ),
+    "an end before the first answer": (
+        "import os, sys\nif len(sys.argv) > 2 and sys.argv[2].isdigit():\n    os.write(int(sys.argv[2]), b'[-1]\\n')\n"
+    ),
     "forged answers": (
         "import json, os, sys\n"
         "fd = int(sys.argv[2]) if len(sys.argv) > 2 and sys.argv[2].isdigit() else 1\n"

@@ -205,3 +205,17 @@ def test_the_arbiter_says_why_nothing_is_chosen() -> None:
     assert choose([verdict], 2, red, Critique(abstain=said)).reason == said
     assert choose([verdict], 2, red, Critique()).verdict is verdict
     assert choose([verdict], 2, red).verdict is verdict
+
+
+def test_a_version_that_hangs_does_not_make_others_look_alike(found) -> None:
+    base, right, wrong = range(40), range(100, 140), [*range(100, 139), 7]
+    hangs = [100, *([Answer(what="endless", text="")] * 3)]
+    assert clusters(found(base, hangs, right, wrong, right)) == (1, 2, 3, 2)
+
+
+def test_what_is_nested_without_end_is_taken_for_changed() -> None:
+    sums = f"X = {' + '.join(['1'] * 700)}\n\n\ndef f():\n    return {' + '.join(['X'] * 700)}\n\n\ndef g():\n    return 1\n"
+    assert [f.name for f in changed("m.py", ast.parse(sums), ast.parse(sums.replace("return 1", "return 2")))][:1]
+    branches = "".join(f"    elif n == {n}:\n        return {n}\n" for n in range(900))
+    ladder = f"def f(n):\n    if n == -1:\n        return 0\n{branches}"
+    assert isinstance(changed("m.py", ast.parse(ladder), ast.parse(ladder.replace("return 0", "return 9"))), list)
