@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +52,18 @@ class Lab:
             box.close()
             raise
         return box
+
+    @contextmanager
+    def hold(self, spec: SandboxSpec) -> Iterator[Sandbox]:
+        """An empty sandbox that is put away afterwards, in the background, or when nobody waits for it any more. Raises
+        EnvironmentBroke."""
+        box = self.sandboxes.open(spec)
+        self._boxes.add(box)
+        try:
+            yield box
+        finally:
+            self._boxes.discard(box)
+            self._closers.submit(_close, box)
 
     def start(self, case: Case, treeish: str, files: Mapping[str, str], command: str, **how: Any) -> Future[TestRun]:
         """Run a check in the background; `how` goes to `run_check`. The future raises EnvironmentBroke."""

@@ -11,7 +11,6 @@ from dataclasses import field as attribute
 from nightshift.daemon.kit.checks import PytestCall, parse_pytest
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.model import Case, Patch
-from nightshift.daemon.ports import Sandboxes
 from nightshift.sandboxes.commands import is_test_file
 from nightshift.sandboxes.critic.documents import Document, documents, names
 from nightshift.sandboxes.critic.drawing import drawn
@@ -27,10 +26,9 @@ from nightshift.sandboxes.critic.functions import (
 from nightshift.sandboxes.critic.inputs import PRODUCTION, Input, call_input
 from nightshift.sandboxes.critic.session import Answers, Question, Recording, Session
 from nightshift.sandboxes.importing import places
-from nightshift.sandboxes.lab import spec_of
+from nightshift.sandboxes.lab import Lab, spec_of
 from nightshift.sandboxes.project import files_for
 from nightshift.sandboxes.recorded import Call, call_of
-from nightshift.sandboxes.trees import Trees
 
 DRAWN_INPUTS, RECORDED_INPUTS = 140, 60
 
@@ -84,26 +82,26 @@ def field_of(case: Case, patches: Sequence[Patch]) -> Field:
     return Field(case=case, versions=versions, changed=tuple(found), near=tuple(near), documents=tuple(said), tree=tree)
 
 
-def examine(field_: Field, sandboxes: Sandboxes, trees: Trees, timeout_s: float) -> Examination:
+def examine(field_: Field, lab: Lab, timeout_s: float) -> Examination:
     """Record, draw, and have every version answer. Raises EnvironmentBroke, NoAnswer."""
-    return _examine(field_, sandboxes, trees, timeout_s, watched=True)
+    return _examine(field_, lab, timeout_s, watched=True)
 
 
-def examine_written(field_: Field, sandboxes: Sandboxes, trees: Trees, timeout_s: float) -> Examination:
+def examine_written(field_: Field, lab: Lab, timeout_s: float) -> Examination:
     """Only what is written down: production's inputs and docstring examples. Raises EnvironmentBroke, NoAnswer."""
-    return _examine(field_, sandboxes, trees, timeout_s, watched=False)
+    return _examine(field_, lab, timeout_s, watched=False)
 
 
-def _examine(field_: Field, sandboxes: Sandboxes, trees: Trees, timeout_s: float, *, watched: bool) -> Examination:
+def _examine(field_: Field, lab: Lab, timeout_s: float, *, watched: bool) -> Examination:
     made = field_.case.reproduction
     call = parse_pytest(made.command) if made else None
     recording = Recording()
     modules = _modules(field_, recording)
     if not watched and not (production_inputs(field_.case, modules) or field_.documents):
         return Examination(field=field_, answers=tuple(Answers() for _ in field_.versions))
-    with sandboxes.open(spec_of(field_.case)) as box:
+    with lab.hold(spec_of(field_.case)) as box:
         session = Session(
-            box=box, tree=_tar(field_.case, trees), interpreter=call.interpreter if call else ("python",),
+            box=box, tree=_tar(field_.case, lab), interpreter=call.interpreter if call else ("python",),
             env=dict(call.env) if call else {}, timeout_s=timeout_s,
         )  # fmt: skip
         if call and watched:
@@ -118,9 +116,9 @@ def _examine(field_: Field, sandboxes: Sandboxes, trees: Trees, timeout_s: float
                        answers=tuple(rest), modules=modules, paths=tuple(paths))  # fmt: skip
 
 
-def _tar(case: Case, trees: Trees) -> bytes:
+def _tar(case: Case, lab: Lab) -> bytes:
     made = case.reproduction
-    return trees.tar(case.repo, case.base, {**files_for(case, case.base), **(made.files if made else {})})
+    return lab.trees.tar(case.repo, case.base, {**files_for(case, case.base), **(made.files if made else {})})
 
 
 def _recording(field_: Field, session: Session, call: PytestCall) -> Recording:

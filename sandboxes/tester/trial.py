@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -55,6 +56,7 @@ class Trial:
         self.reverted_tests: frozenset[str] = frozenset()
         self.quarantined: frozenset[str] = frozenset()
         self._runs: dict[str, Future[TestRun]] = {}
+        self._beside: dict[tuple[str, str], Future[Ruling]] = {}
 
     @property
     def made(self) -> Reproduction:
@@ -110,6 +112,14 @@ class Trial:
         """Begin a run of just these tests on the resulting tree."""
         return self.lab.start(self.case, self.tree, self.made.files, self.made.command, only=tests)
 
+    def beside(self, work: Callable[[Trial], Ruling]) -> Future[Ruling]:
+        """Begin a gate's work in the background while others wait for their runs; once for each patch."""
+        key = (work.__module__, self.patch.diff)
+        if key not in self._beside:
+            self._beside[key] = future = Future[Ruling]()
+            threading.Thread(target=_work, args=(future, work, self), name="beside", daemon=True).start()
+        return self._beside[key]
+
     def quarantine(self, tests: frozenset[str]) -> None:
         """Hold these tests against no patch of this trial; people are told of them."""
         self.quarantined |= tests
@@ -135,6 +145,13 @@ class Trial:
         self.patch = smaller.patch
         for name in ("tree", "changes", "sources"):
             self.__dict__.pop(name, None)
+
+
+def _work(future: Future[Ruling], work: Callable[[Trial], Ruling], trial: Trial) -> None:
+    try:
+        future.set_result(work(trial))
+    except BaseException as error:  # noqa: BLE001 - a thread's edge: whatever it is, the waiting side gets it
+        future.set_exception(error)
 
 
 __all__ = ["GitError", "Ruling", "Trial", "accept", "reject", "unjudged"]
