@@ -36,6 +36,7 @@ _ELSEWHERE = (
     "the image `{image}` is made of this machine's own programs, and the engine at {where} is another machine: name an "
     "image that it has (`image: python:3.12`), or `image: project` with sandbox.project.base set to such an image"
 )
+_RUNTIME_PIDS = 256
 _NO_RUNTIME = (
     "the engine has no runtime {wanted} (it has {has}): install it (`apt-get install runsc`), name it in the engine's "
     "daemon.json and reload it, or leave sandbox.runtime empty"
@@ -145,7 +146,7 @@ class DockerSandboxes:
             body = profile.container(
                 image=image, uid=uid, lifetime_s=lifetime_s, env=env,
                 labels={profile.OWNER: this_owner(), profile.DEADLINE: str(deadline_s)},
-                host=profile.host_config(spec, uid, binds, engine.cpus) | self._how(),
+                host=profile.host_config(spec, uid, binds, engine.cpus) | self._how(spec),
             )  # fmt: skip
             name = f"nightshift-sandbox-{self._rng.getrandbits(64):016x}"
             try:
@@ -156,8 +157,9 @@ class DockerSandboxes:
                 raise
         return DockerSandbox(api, container, spec)
 
-    def _how(self) -> dict[str, str]:
-        return {"Runtime": self._runtime} if self._runtime else {}
+    def _how(self, spec: SandboxSpec) -> dict[str, Any]:
+        """What the runtime changes: its own threads count against the limit that the engine sets."""
+        return {"Runtime": self._runtime, "PidsLimit": spec.pids + _RUNTIME_PIDS} if self._runtime else {}
 
     def _image(self, engine: _Engine, spec: SandboxSpec, uid: int) -> tuple[str, tuple[str, ...], Mapping[str, str]]:
         if spec.image == PROJECT:
@@ -189,7 +191,7 @@ class DockerSandboxes:
             base = host_base(spec.python)
             assert base.layout
             image, binds, env = self._host(api, base.layout)
-        ground = Ground(base=base, image=image, binds=binds, env=env, uid=uid, cpus=engine.cpus, how=self._how())
+        ground = Ground(base=base, image=image, binds=binds, env=env, uid=uid, cpus=engine.cpus, how=self._how(spec))
         tag = self._projects.ensure(api, spec, ground)
         return tag, binds, with_project(env)
 

@@ -47,7 +47,7 @@ class Ground:
     env: Mapping[str, str]
     uid: int
     cpus: float
-    how: Mapping[str, str]
+    how: Mapping[str, Any]
 
 
 class DockerProjects:
@@ -61,7 +61,7 @@ class DockerProjects:
 
     def ensure(self, api: APIClient, spec: SandboxSpec, ground: Ground) -> str:
         """The image's name, made now if the engine lacks it. Raises EnvironmentBroke and what the engine raises."""
-        key = image_key(spec.recipe, ground.base)
+        key = image_key(spec.recipe, ground.base, self._settings)
         with self._lock:
             mine = self._locks.setdefault(key, threading.Lock())
         with mine:

@@ -45,7 +45,7 @@ class ProjectFolders:
         a build's command. Raises EnvironmentBroke."""
         base = host_base(spec.python)
         assert base.layout
-        key = image_key(spec.recipe, base)
+        key = image_key(spec.recipe, base, self._settings)
         home = self._root / key
         try:
             self._root.mkdir(parents=True, exist_ok=True)

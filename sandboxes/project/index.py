@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 from dataclasses import dataclass
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,7 +23,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    index: tuple[str, ...] = ()
+    index: tuple[Annotated[str, Field(pattern=r"^(https?|file)://")], ...] = ()
     """Package indexes (`https://…/simple`, `file:///…/simple`), the only places a build gets anything from; empty:
     those pip is configured with on this machine. Credentials in an address stay on this machine."""
     sdists: bool = False
@@ -49,6 +51,10 @@ class Sources:
     links: tuple[str, ...] = ()
     cafile: str = ""
 
+    def named(self) -> str:
+        """The places without their credentials: what was installed from others is not taken for the same."""
+        return " ".join(re.sub(r"(?<=://)[^/]*@", "", each) for each in (*self.indexes, *self.links))
+
 
 def sources(settings: Settings) -> Sources:
     """The places to get packages from. Raises EnvironmentBroke when none is configured and pip can't tell."""
@@ -58,7 +64,10 @@ def sources(settings: Settings) -> Sources:
     main = [] if said.get("no-index") else said.get("index-url", "").split() or [_default()]
     links = tuple(each if "://" in each else f"file://{os.path.abspath(each)}"
                   for each in said.get("find-links", "").split())  # fmt: skip
-    return Sources(indexes=(*main, *said.get("extra-index-url", "").split()), links=links, cafile=said.get("cert", ""))
+    indexes = (*main, *said.get("extra-index-url", "").split())
+    if not indexes and not links:
+        raise EnvironmentBroke(f"there is no package index, pip is told to ask none on this machine: {_FIX}")
+    return Sources(indexes=indexes, links=links, cafile=said.get("cert", ""))
 
 
 def _pip_says() -> tuple[tuple[str, str], ...]:

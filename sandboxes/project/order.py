@@ -53,9 +53,10 @@ def _interpreter(executable: str) -> tuple[str, str]:
     return str(base), f"{base} {version} {tag} {sys.platform}"
 
 
-def image_key(recipe: str, base: Base) -> str:
-    """The name of a recipe's image on a base. Raises EnvironmentBroke when the recipe is none."""
-    return key_of(_plan(recipe).text(), base.identity)
+def image_key(recipe: str, base: Base, settings: Settings) -> str:
+    """The name of a recipe's image on a base, from the configured places. Raises EnvironmentBroke when the recipe is
+    none, or no place is configured."""
+    return key_of(_plan(recipe).text(), f"{base.identity} {sources(settings).named()} sdists={settings.sdists}")
 
 
 def _plan(recipe: str) -> Plan:

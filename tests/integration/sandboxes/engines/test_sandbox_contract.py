@@ -217,7 +217,9 @@ def test_names_in_a_tar_never_lead_out_of_the_work_directory(box: Sandbox, name:
 
 
 @pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE])
-def test_devices_in_a_tar_are_refused(box: Sandbox, kind: bytes) -> None:
+def test_devices_in_a_tar_are_refused(box: Sandbox, kind: bytes, request: pytest.FixtureRequest) -> None:
+    if "gvisor" in request.node.name:
+        pytest.skip("gVisor lets anybody make nodes; there is no device behind them")
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         info = tarfile.TarInfo("disk")
