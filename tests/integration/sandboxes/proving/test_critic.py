@@ -11,6 +11,8 @@ import pytest
 from nightshift.daemon.model import Diagnosis, Frame, Patch, Reproduction
 from nightshift.daemon.ports import EnvironmentBroke
 from nightshift.sandboxes.critic import GateCritic
+from nightshift.sandboxes.tester import GateTester
+from nightshift.sandboxes.tester.all_gates import ALL_GATES
 
 pytestmark = pytest.mark.engine
 
@@ -259,3 +261,11 @@ def test_methods_are_called_on_the_objects_the_tests_made(critic, field) -> None
     critique = critic.criticise(*field([right, wrong], files=files), quiet)
     assert critique.clusters == 2
     assert "Basket(items=[" in critique.witnesses[0]
+
+
+def test_the_gate_asks_a_single_patch_what_is_written_down(sandboxes, field) -> None:
+    gates = [gate for gate in ALL_GATES if gate.name == "critic"]
+    case, patches = field([OVERFIT, RIGHT])
+    overfit, right = (GateTester(sandboxes, timeout_s=40, gates=gates).judge(case, patch, quiet) for patch in patches)
+    assert overfit.failed == "critic" and "docstring of `mean`" in overfit.reason
+    assert right.judgement == "accepted" and "docstring example(s) hold" in right.gates[0].reason
