@@ -16,7 +16,7 @@ from nightshift.daemon.forges.local import LocalForge
 from nightshift.daemon.kit.clock import SystemClock
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.missions.heal import Heal
-from nightshift.daemon.missions.testing import MemoryDurable
+from nightshift.daemon.missions.testing import MemoryDurable, NoBench
 from nightshift.daemon.model import Case, Reproduction
 from nightshift.daemon.ports import Note, NotYet
 from support.scenario import RED, Scenario, scenario
@@ -29,8 +29,8 @@ class WhileBroken:
         broken = BareRepo(case.repo).read(case.base, "app.py") == b"x = 1\n"
         return RED if broken else Reproduction(kind="none", reason="it does not fail any more")
 
-    def bench(self, case: Case) -> object:
-        return None
+    def bench(self, case: Case) -> NoBench:
+        return NoBench(case)
 
 
 def racer(folder: Path, name: str, store: Path) -> Scenario:
