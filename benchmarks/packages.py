@@ -1,6 +1,6 @@
 """`nightshift heal` on real libraries with one realistic mistake in each: what it proposes, and whether that is right.
 
-python benchmarks/packages.py --cache DIR [--only REGEX] [--bugs N] [--seed N] [--json FILE] [--prepare] [--show]
+python benchmarks/packages.py --cache DIR [--only REGEX] [--bugs N] [--seed N] [--budget-s S] [--json FILE] [--prepare]
 
 The libraries' sources and an interpreter with what their tests need are fetched through pip and kept in DIR. A proposal
 is right when its syntax tree is the original's, or when the library's whole suite is green with it and the repaired
@@ -31,7 +31,7 @@ from mutations import Mutation, mutations
 from rich.console import Console
 from rich.table import Table
 
-HEAL_S, TRIES, MOST_FAILING = 300, 60, 0.3
+TRIES, MOST_FAILING = 60, 0.3
 NEEDS = ("pytest", "freezegun", "text-unidecode", "simplejson", "markupsafe", "hypothesis", "toolz", "PyYAML")
 GIT = ("git", "-c", "user.name=b", "-c", "user.email=b@localhost", "-c", "core.autocrlf=false")
 
@@ -217,7 +217,7 @@ class Scratch:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def healed(shelf: Shelf, library: Library, bug: Bug) -> dict:
+def healed(shelf: Shelf, library: Library, bug: Bug, budget_s: float) -> dict:
     """One run of the command, and what its patch is worth."""
     row = {"library": library.name, "kind": bug.kind, "failing": bug.failing, "tests": bug.tests, "path": bug.path,
            "function": bug.function}  # fmt: skip
@@ -228,9 +228,9 @@ def healed(shelf: Shelf, library: Library, bug: Bug) -> dict:
         for words in (["init", "-q"], ["add", "-A", "-f"], ["commit", "-qm", "as published"]):
             subprocess.run([*GIT, *words], cwd=folder, check=True)
         argv = [sys.executable, "-m", "nightshift.daemon.cli", "heal", "--repo", str(folder), "--json",
-                "--python", str(shelf.python), "--check", library.check, "--budget-s", str(HEAL_S)]  # fmt: skip
+                "--python", str(shelf.python), "--check", library.check, "--budget-s", str(budget_s)]  # fmt: skip
         began = time.monotonic()
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=HEAL_S + 200)
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=budget_s + 300)
         row["seconds"] = round(time.monotonic() - began, 1)
         try:
             said = json.loads(done.stdout)
@@ -302,6 +302,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--bugs", type=int, default=1, help="mistakes in each library")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--budget-s", type=float, default=300.0)
     parser.add_argument("--json", type=Path, help="keep every row, patches included")
     parser.add_argument("--prepare", action="store_true", help="only fetch and choose")
     options = parser.parse_args()
@@ -314,7 +315,7 @@ def main() -> None:
                     f"{library.name:16} {bug.kind:12} {bug.path}:{bug.function} {bug.failing}/{bug.tests}", flush=True
                 )
                 continue
-            rows.append(healed(shelf, library, bug))
+            rows.append(healed(shelf, library, bug, options.budget_s))
             last = rows[-1]
             print(f"{library.name:16} {bug.kind:12} {last['outcome']:10} {last.get('worth', ''):7} {last['seconds']:6.1f} s",
                   file=sys.stderr, flush=True)  # fmt: skip
