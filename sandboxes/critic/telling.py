@@ -18,6 +18,8 @@ from nightshift.sandboxes.critic.inputs import PRODUCTION, TEST
 SURE, SURE_TRIED, TRIED = 0.55, 0.42, 4
 """The least share; the second one where the tests make at least `TRIED` different calls: they leave less open."""
 DULL, ENOUGH = 0.25, 8
+CREDIBLE = 0.25
+"""What a rival has to weigh for its answer to a recorded input to count: half of the best score."""
 ELSEWHERE = 0.35
 """What a patch of another fixer weighs: scores of two fixers don't compare."""
 UNPROMPTED = ("revert", "partial-revert")
@@ -33,6 +35,8 @@ def untellable(found: Examination, numbers: Sequence[int], left: Sequence[int]) 
         return ""
     for rival in rivals:
         split = apart(found, best, rival)
+        if _weight(found, numbers, best, rival) < CREDIBLE:
+            continue
         if split and found.inputs[split[0]].source == PRODUCTION:
             return f"patches differ on what production recorded: {_differ(found, best, rival, split[0])}"
     sure = weight_of_best(found, numbers, left)

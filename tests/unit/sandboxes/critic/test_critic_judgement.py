@@ -129,9 +129,11 @@ def test_a_revert_is_not_weighed_against_guesses(found) -> None:
     assert judged(found([0, 0], [1, 2], [1, 3], kinds=("revert", ""))) == ""
 
 
-def test_a_difference_on_what_production_recorded_is_never_guessed(found) -> None:
-    apart = found([0, 0], [1, 2], [3, 2], scores=(1.0, 0.1), sources=(PRODUCTION,))
+def test_a_credible_rival_that_differs_on_what_production_recorded_is_not_guessed_away(found) -> None:
+    apart = found([0, 0], [1, 2], [3, 2], scores=(1.0, 0.6), sources=(PRODUCTION,))
     assert "production recorded" in judged(apart)
+    far_behind = found([0, 0], [1, 2], [3, 2], scores=(1.0, 0.1), sources=(PRODUCTION,))
+    assert judged(far_behind) == ""
 
 
 def test_what_refuses_to_end_or_still_blunders_is_refuted(found) -> None:
