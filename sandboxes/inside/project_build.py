@@ -13,7 +13,6 @@ import os
 import shutil
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import zipfile
@@ -78,12 +77,25 @@ class Frames:
                 continue
 
 
-def run(argv: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    """A command whose words go to standard error and are kept."""
-    done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    sys.stderr.buffer.write(done.stdout)
-    sys.stderr.buffer.flush()
-    return done
+def run(argv: list[str], env: dict[str, str], *, quiet: bool = False) -> tuple[int, bytes]:
+    """A command by its absolute path: its exit code and its words, which go to standard error too unless `quiet`.
+
+    None of this program's own descriptors are open in it.
+    """
+    reader, writer = os.pipe()
+    actions = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, writer, 1),
+               (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0) if quiet
+               else (os.POSIX_SPAWN_DUP2, writer, 2)]  # fmt: skip
+    child = os.posix_spawn(argv[0], argv, env, file_actions=actions)
+    os.close(writer)
+    said = bytearray()
+    while data := os.read(reader, 65536):
+        said += data
+        if not quiet:
+            sys.stderr.buffer.write(data)
+            sys.stderr.buffer.flush()
+    os.close(reader)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), bytes(said)
 
 
 def environment(folder: str, env: dict[str, str]) -> str:
@@ -100,10 +112,10 @@ def environment(folder: str, env: dict[str, str]) -> str:
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(site)
     if not os.path.isdir(site + "/pip"):
-        found = subprocess.run([sys.executable, "-I", "-c", _FIND_PIP], stdout=subprocess.PIPE, env=env)
-        if found.returncode:
+        code, found = run([sys.executable, "-I", "-c", _FIND_PIP], env, quiet=True)
+        if code:
             return ""
-        shutil.copytree(found.stdout.decode().strip(), site + "/pip")
+        shutil.copytree(found.decode().strip(), site + "/pip")
     return site
 
 
@@ -115,14 +127,14 @@ def install(order: dict[str, Any], port: int, temp: str, env: dict[str, str]) ->
     for number, lines in enumerate(order["attempts"]):
         with open(temp + "/requirements.txt", "w") as out:
             out.write("\n".join(lines) + "\n")
-        done = run(
+        code, said = run(
             [order["folder"] + "/bin/python", "-I", "-m", "pip", "--isolated", "--disable-pip-version-check", "install",
              "--no-input", "--no-color", "--progress-bar", "off", "--no-cache-dir", "--no-warn-script-location",
              "--timeout", "300", "--retries", "1", "--index-url", f"http://127.0.0.1:{port}/simple/",
              *([] if order["sdists"] else ["--only-binary", ":all:"]),
              "-c", temp + "/constraints.txt", "-r", temp + "/requirements.txt"], env)  # fmt: skip
-        tail = done.stdout[-4000:].decode("utf-8", "replace")
-        if done.returncode == 0:
+        tail = said[-4000:].decode("utf-8", "replace")
+        if code == 0:
             return number, tail
     return -1, tail
 
@@ -130,6 +142,8 @@ def install(order: dict[str, Any], port: int, temp: str, env: dict[str, str]) ->
 def main(reader: int = 0, writer: int = 1) -> None:
     """Build as ordered."""
     os.umask(0o022)
+    for descriptor in {reader, writer} - {0, 1, 2}:
+        os.set_inheritable(descriptor, False)
     frames = Frames(reader, writer)
     order = json.loads(frames.reader.readline())
     folder = order["folder"]
@@ -142,10 +156,9 @@ def main(reader: int = 0, writer: int = 1) -> None:
     if site:
         with open(site + "/nightshift-project.pth", "w") as out:
             out.write("import site; site.addsitedir({!r})\n".format(order["site"]))
-    freeze = [folder + "/bin/python", "-I", "-m", "pip", "freeze", "--all"]
-    held = subprocess.run(freeze, stdout=subprocess.PIPE, env=env)
+    _, held = run([folder + "/bin/python", "-I", "-m", "pip", "freeze", "--all"], env, quiet=True)
     shutil.rmtree(temp, ignore_errors=True)
-    result = {"attempt": attempt, "tail": tail, "held": held.stdout.decode("utf-8", "replace").split("\n")}
+    result = {"attempt": attempt, "tail": tail, "held": held.decode("utf-8", "replace").split("\n")}
     frames.send(0, json.dumps(result).encode())
 
 
