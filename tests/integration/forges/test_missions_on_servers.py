@@ -221,8 +221,8 @@ def heard(set_up: Callable[..., Scenario], kind: str) -> Callable[..., tuple[Hea
         steps, name = made.steps, made.mission
         case = steps.gather(name, 0)
         case["reproduction"] = steps.reproduce(name, case)
-        patch = steps.draft(name, case, "templates", 1)["patches"][0]
-        choice = {"verdict": steps.judge(name, case, patch), "reason": ""}
+        patch = steps.draft(name, case, ["templates"], 0)["patches"][0]
+        choice = {"verdict": steps.judge(name, case, patch, {"round": 1, "rank": 1}), "reason": ""}
         change = steps.propose(name, case, choice, 0)
         steps.authorise(name, case, choice, change)
         assert made.stage() == Stage.AWAITING_APPROVAL
