@@ -122,8 +122,9 @@ def _nothing(site: Site, clue: Clue) -> Iterator[Edit]:
         text = site.text(subject)
         if isinstance(subject, (ast.Name, ast.Attribute, ast.Subscript)):
             yield from guard(site, f"{text} is None", 1.0)
-            yield from only_if(site, f"{text} is not None", 0.9)
-            yield from only_if(site, text, 0.85)
+            first = isinstance(node, ast.Subscript)  # nothing has no first element, and neither has what is empty
+            yield from only_if(site, f"{text} is not None", 0.85 if first else 0.9)
+            yield from only_if(site, text, 0.9 if first else 0.85)
             yield from guard(site, f"not {text}", 0.8)
         for default in ("''", "{}", "[]", "0", "()"):
             yield from site.replace(f"{text} or {default}", "guard", 0.85, node=subject)

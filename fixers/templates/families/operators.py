@@ -161,7 +161,20 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)))
 
 
+def _alike(site: Site, node: ast.BoolOp) -> Iterator[Edit]:
+    """`a <= b and c <= d` as `a < b and c < d`: what is symmetric stays so."""
+    pairs = [v for v in node.values if isinstance(v, ast.Compare) and len(v.ops) == 1]
+    if len(pairs) != len(node.values) or len({type(p.ops[0]) for p in pairs}) != 1 or not site.source.exact(node):
+        return
+    options = _COMPARE[type(pairs[0].ops[0])][1]
+    word = " and " if isinstance(node.op, ast.And) else " or "
+    for new, weight in options[:3]:
+        parts = [f"{operand(site.text(p.left), 7)} {new} {operand(site.text(p.comparators[0]), 7)}" for p in pairs]
+        yield from site.replace(word.join(parts), "comparison", 1.02 * weight)
+
+
 def _boolean(site: Site, node: ast.BoolOp) -> Iterator[Edit]:
+    yield from _alike(site, node)
     old, new = ("and", "or") if isinstance(node.op, ast.And) else ("or", "and")
     if len(node.values) == 2:
         yield from _swap_operator(site, node.values[0], node.values[1], old, new, "boolean", 0.8)

@@ -35,6 +35,7 @@ CASES = [
     ("number", "def f(a, b):\n    c = b % 360\n    return a\n", "def f(a, b):\n    c = b % 360\n    return a % 360\n"),
     ("turned", "def f(a, b):\n    return a\n", "def f(a, b):\n    return b - a\n"),
     ("default", "def f(d, k, other):\n    return d.get(k)\n", "def f(d, k, other):\n    return d.get(k, other)\n"),
+    ("symmetric", "def f(a, b, c, d):\n    return a <= b and c <= d\n", "def f(a, b, c, d):\n    return a < b and c < d\n"),
     ("path", "def f(n, path):\n    for m in n:\n        f(m, path)\n", "def f(n, path):\n    for m in n:\n        f(m, path + [m])\n"),
     ("recursion", "def f(xs, n):\n    if n:\n        return f(xs, n - 1)\n    return xs\n",
      "def f(xs, n):\n    if n:\n        return f(xs[1:], n - 1)\n    return xs\n"),
