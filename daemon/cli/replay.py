@@ -38,6 +38,8 @@ def command(what: What, repo: Repo = "", python: Python = "", config: ConfigPath
     import sys
 
     file = Path(what).expanduser()
+    if not file.is_file() and (file.is_dir() or file.suffix == ".json" or "/" in what):
+        raise Trouble(f"nightshift replay: no such file: {what}; name one that nightshift heal --record wrote")
     settings = configured(config, demand_secrets=False) if config or not file.is_file() else None
     with redirect_stdout(sys.stderr):
         found = _replayed(

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from nightshift.daemon.kit.run import run
 from nightshift.daemon.ports import EnvironmentBroke
@@ -18,12 +18,20 @@ _LIST = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
 _FIX = "set sandbox.project.index to the address of a package index"
 
 
+def _address(text: str) -> str:
+    if not re.match(r"(https?|file)://\S+$", text):
+        raise ValueError(
+            f"{text!r} is no address of a package index: write https://host/simple or file:///folder/simple"
+        )
+    return text
+
+
 class Settings(BaseModel):
     """How project images are made: a repository's own packages, installed once per lock in a sealed build."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    index: tuple[Annotated[str, Field(pattern=r"^(https?|file)://")], ...] = ()
+    index: tuple[Annotated[str, AfterValidator(_address)], ...] = ()
     """Package indexes (`https://…/simple`, `file:///…/simple`), the only places a build gets anything from; empty:
     those pip is configured with on this machine. Credentials in an address stay on this machine."""
     sdists: bool = False

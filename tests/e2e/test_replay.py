@@ -73,6 +73,7 @@ def test_what_cannot_be_replayed_is_said_in_one_line(repository, tmp_path):
         ((record,), 2, "--repo"),
         ((record, "--repo", tmp_path / "nowhere"), 2, "no such folder"),
         ((record, "--repo", other), 2, "has no commit"),
+        ((tmp_path / "typo.json", "--repo", repository.path), 2, "no such file"),
         ((garbage, "--repo", repository.path), 2, "can't be read"),
     ):
         code, out, err = replay(*args)

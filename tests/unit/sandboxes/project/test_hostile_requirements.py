@@ -10,7 +10,7 @@ import pytest
 from nightshift.daemon.model import Case
 from nightshift.daemon.ports import EnvironmentBroke
 from nightshift.sandboxes.project.index import Settings
-from nightshift.sandboxes.project.order import Build
+from nightshift.sandboxes.project.order import Base, Build, image_key
 from nightshift.sandboxes.project.plan import Plan
 from nightshift.sandboxes.project.requirements import read
 from nightshift.sandboxes.project.resolve import plan
@@ -48,6 +48,21 @@ def test_one_declared_line_is_one_line_and_no_address(committed: Committed) -> N
     assert made.required == ("money>=1",)
     assert made.constraints == ()
     assert len(made.dropped) == 5
+
+
+def test_what_was_installed_from_elsewhere_is_not_taken_for_the_same() -> None:
+    recipe, base = Plan(required=("a",)).text(), Base(identity="3.11")
+    said = [Settings(index=("https://one.example/simple",)), Settings(index=("https://two.example/simple",)),
+            Settings(index=("https://one.example/simple",), sdists=True)]  # fmt: skip
+    assert len({image_key(recipe, base, each) for each in said}) == 3
+    secret = Settings(index=("https://me:token@one.example/simple",))
+    assert image_key(recipe, base, secret) == image_key(recipe, base, said[0])
+
+
+@pytest.mark.parametrize("address", ["not a url", "pypi.example", "ftp://x"])
+def test_an_index_is_an_address(address: str) -> None:
+    with pytest.raises(ValueError, match="no address of a package index"):
+        Settings(index=(address,))
 
 
 def build(attempt: object, failed: list[str]) -> Build:
