@@ -237,6 +237,7 @@ def healed(shelf: Shelf, library: Library, bug: Bug, budget_s: float) -> dict:
         except ValueError:
             return {**row, "outcome": "crash", "why": done.stderr.decode(errors="replace")[-800:]}
         row |= {key: said[key] for key in ("outcome", "reason", "durations_s", "candidates")}
+        row["refused"] = [g["reason"] for g in (said["verdict"] or {}).get("gates", []) if g["judgement"] == "rejected"]
         diff = (said.get("patch") or {}).get("diff", "")
         if not diff:
             return row

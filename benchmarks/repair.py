@@ -1,6 +1,8 @@
 """How good is repair without a model? Heals the bug set in real sandboxes and judges rank 1 by held-out tests.
 
-Run: python benchmarks/repair.py [--only REGEX] [--engine auto|docker|bubblewrap] [--validate] [--budget-s 30]
+Run: python benchmarks/repair.py [--only REGEX] [--engine auto|docker|bubblewrap] [--validate] [--budget-s 30] [--bare]
+
+With --bare every search is run once more without any sandbox: the difference is what the wall around it costs.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from bare import BareBench
 from bug_files import Bug, read_bugs
 
 from nightshift.daemon.kit.git import BareRepo
@@ -41,6 +44,8 @@ class Row:
     first_s: float
     total_s: float
     notes: list[str]
+    bare_s: float = 0.0
+    bare_rate: float = 0.0
 
 
 def commit(repo: BareRepo, files: dict[str, bytes]) -> str:
@@ -57,7 +62,24 @@ def passes(bench: Workbench, at: str, tests: str) -> bool:
         return done.code == 0 and done.ended == "exited"
 
 
-def heal(reproducer: SandboxReproducer, folder: str, bug: Bug, budget_s: float) -> Row:
+def rate_of(notes: list[str]) -> tuple[int, float]:
+    """Candidates tried and how many a second, from the search's last words."""
+    words = notes[-1].split() if notes else []
+    tried = int(words[1].replace(",", "")) if words[2:3] == ["candidates"] else 0
+    seconds = float(words[5]) if tried else 0.0
+    return tried, tried / seconds if seconds else 0.0
+
+
+def bare(case: Case, budget_s: float) -> tuple[float, float]:
+    """Seconds to the first patch and candidates a second of the same search in a plain folder."""
+    start, first, notes = time.monotonic(), 0.0, []
+    budget = Budget(deadline=start + budget_s, patches=3)
+    for _ in TemplateFixer().draft(case, BareBench(case, sys.executable), budget, notes.append):
+        first = first or time.monotonic() - start
+    return first, rate_of(notes)[1]
+
+
+def heal(reproducer: SandboxReproducer, folder: str, bug: Bug, budget_s: float, also_bare: bool = False) -> Row:
     """Reproduce, search, judge each patch."""
     repo = BareRepo.ensure(f"{folder}/{bug.name}.git")
     case = Case(id=bug.name, repo=repo.path, base=commit(repo, bug.files(bug.wrong)), check="python -m pytest -q")
@@ -70,10 +92,11 @@ def heal(reproducer: SandboxReproducer, folder: str, bug: Bug, budget_s: float) 
     total = time.monotonic() - start
     trees = [repo.commit(repo.apply(case.base, p.diff), [case.base], p.id, at_s=_AT_S) for p in patches]
     correct = list(itertools.islice((r for r, at in enumerate(trees, 1) if passes(bench, at, bug.held_out)), 1))
-    words = notes[-1].split() if notes else []
-    tried = int(words[1]) if words[2:3] == ["candidates"] else 0
-    seconds = float(words[5]) if tried else 0.0
-    return Row(bug.name, patches, correct, tried, tried / seconds if seconds else 0.0, first, total, notes)
+    tried, rate = rate_of(notes)
+    row = Row(bug.name, patches, correct, tried, rate, first, total, notes)
+    if also_bare:
+        row.bare_s, row.bare_rate = bare(case, budget_s)
+    return row
 
 
 def validate(reproducer: SandboxReproducer, folder: str, bug: Bug) -> str:
@@ -106,6 +129,7 @@ def main() -> None:
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--budget-s", type=float, default=30.0)
     parser.add_argument("--validate", action="store_true")
+    parser.add_argument("--bare", action="store_true", help="also search without a sandbox")
     parser.add_argument("--show", action="store_true", help="print the first patches")
     options = parser.parse_args()
     sandboxes = engine(Settings(engine=options.engine))
@@ -118,7 +142,7 @@ def main() -> None:
             if options.validate:
                 print(f"{bug.name:22} {validate(reproducer, folder, bug) or 'ok'}")
                 continue
-            rows.append(heal(reproducer, folder, bug, options.budget_s))
+            rows.append(heal(reproducer, folder, bug, options.budget_s, options.bare))
             show(rows[-1])
             if options.show:
                 for rank, patch in enumerate(rows[-1].patches, 1):
@@ -133,6 +157,9 @@ def main() -> None:
         print(f"\n{len(rows)} bugs: {len(found)} plausible, {right} right at rank 1, {ever} right at any rank")
         first, total = statistics.median(r.first_s for r in found), statistics.median(r.total_s for r in rows)
         rate, tried = statistics.median(r.rate for r in rows), sum(r.candidates for r in rows)
+        if bares := [r for r in found if r.bare_s]:
+            seconds, pace = statistics.median(r.bare_s for r in bares), statistics.median(r.bare_rate for r in bares)
+            print(f"without a sandbox: median first patch {seconds:.2f} s; median {pace:.0f} candidates/s")
         print(f"median first patch {first:.2f} s, total {total:.2f} s; {tried:,} candidates, median {rate:.0f}/s")
 
 
