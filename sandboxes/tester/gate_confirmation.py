@@ -39,7 +39,10 @@ def _held_against(trial: Trial, run: TestRun) -> str:
     if not red:
         return not_green(trial, run)
     alone = trial.only(red).result()
-    return f"red only in this order: {', '.join(red[:3])}" if not unhealed(trial.made, alone, red) else ""
+    if not unhealed(trial.made, alone, red):
+        return f"red only in this order: {', '.join(red[:3])}"
+    same = trial.on_base.fails_as(alone, red)
+    return f"alone, it fails as it did without the patch: {', '.join(same[:3])}" if same else ""
 
 
 def _confirmed(trial: Trial, run: TestRun, said: str) -> Ruling:

@@ -12,11 +12,15 @@ from concurrent.futures import Future
 
 from nightshift.daemon.model import Case, Reproduction, TestStatus
 from nightshift.daemon.ports import EnvironmentBroke
-from nightshift.sandboxes.harness import TestRun
+from nightshift.sandboxes.harness import Failure, TestRun
 from nightshift.sandboxes.lab import Lab
 from nightshift.sandboxes.proof import COLLECTION, is_red
 
 _FRESH, _FRESH_SLOW, _SLOW_S = 4, 2, 20.0
+
+
+def _way(failure: Failure) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    return failure.exception, failure.message, tuple((path, function) for path, _, function, _ in failure.frames)
 
 
 class OnBase:
@@ -49,6 +53,12 @@ class OnBase:
         more = [self._once(direction, n, lambda: self._start(backwards=backwards)) for n in range(1, count)]
         runs = [run for run in (first, *(each.result() for each in more)) if run.finished and run.ended == "exited"]
         return frozenset(t for t in tests if any(run.statuses.get(t) is not TestStatus.PASSED for run in runs))
+
+    def fails_as(self, run: TestRun, tests: Iterable[str]) -> list[str]:
+        """Those of the tests that fail in a run just as they do on base in the usual order: same exception, same place.
+        A test that only misses what its neighbours leave behind fails otherwise."""
+        before = self._once("forwards", 0, self._start).result().failures
+        return [t for t in tests if t in before and t in run.failures and _way(before[t]) == _way(run.failures[t])]
 
     def ends(self, *, backwards: bool) -> bool:
         """Whether the check, its tests in that order, comes to its end on base."""

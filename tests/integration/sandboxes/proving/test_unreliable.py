@@ -66,8 +66,20 @@ def test_a_patch_whose_tests_pass_in_one_order_only_is_rejected(tester, red, his
     assert verdict.quarantined == ()
 
 
+def test_a_fix_whose_test_fails_on_its_own_as_before_is_rejected(tester, red, history) -> None:
+    tests = (
+        "from code_ import total\n\ndef test_first():\n    total([0])\n\ndef test_red():\n    assert total([1]) == 1\n"
+    )
+    warmed = "seen = []\n\n\ndef total(numbers):\n    seen.append(1)\n    return sum(numbers) - (seen == [1])\n"
+    verdict = tester.judge(red(tests), patch(history, warmed), quiet)
+    assert (verdict.judgement, verdict.failed) == (Judgement.REJECTED, "confirmation"), verdict
+    assert "fails as it did without the patch" in verdict.reason
+
+
 def test_a_fix_that_heals_only_after_another_test_is_rejected(tester, red, history) -> None:
-    tests = "from code_ import total\n\ndef test_first():\n    total([])\n\ndef test_red():\n    assert total([1]) == 1\n"
+    tests = (
+        "from code_ import total\n\ndef test_first():\n    total([])\n\ndef test_red():\n    assert total([1]) == 1\n"
+    )
     leaky = "seen = []\n\n\ndef total(numbers):\n    seen.append(1)\n    return sum(numbers) - (len(seen) > 4)\n"
     tests += "".join(f"\ndef test_later_{n}():\n    total([])\n" for n in range(6))
     verdict = tester.judge(red(tests), patch(history, leaky), quiet)
