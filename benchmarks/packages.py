@@ -51,7 +51,7 @@ class Library:
 
 LIBRARIES = (
     Library(name="boltons", code="boltons/*.py", drop=("tests/test_cacheutils.py",), about="flat, 500 tests, slow ones"),
-    Library(name="cachetools", code="src/cachetools/*.py", check="PYTHONPATH=src python -m unittest discover -s tests",
+    Library(name="cachetools", code="src/cachetools/*.py", check="PYTHONPATH=src python -m unittest discover -s tests -t .",
             suite="tests", about="src, unittest with mixins, subtests"),
     Library(name="click", code="src/click/[a-z]*.py", check="PYTHONPATH=src python -m pytest -q tests",
             drop=("tests/test_deprecations.py", "tests/test_imports.py"), about="src, fixtures, warnings are errors"),
@@ -69,9 +69,9 @@ LIBRARIES = (
     Library(name="networkx", code="networkx/algorithms/*.py", check="python -m pytest -q networkx/algorithms/tests",
             about="570 modules, tests beside the code"),
     Library(name="parse", code="parse.py parse/*.py", about="coverage options in the configuration, not installed"),
-    Library(name="pathspec", code="pathspec/*.py", check="python -m unittest discover -s tests", suite="tests",
+    Library(name="pathspec", code="pathspec/*.py", check="python -m unittest discover -s tests -t .", suite="tests",
             about="unittest, files on disk"),
-    Library(name="python_slugify", code="slugify/*.py", check="python -m unittest discover -s tests", suite="tests",
+    Library(name="python_slugify", code="slugify/*.py", check="python -m unittest discover -s tests -t .", suite="tests",
             about="unittest, needs text-unidecode"),
     Library(name="semver", code="src/semver/*.py", about="doctests, coverage options, conftest adds src"),
     Library(name="sqlparse", code="sqlparse/*.py sqlparse/engine/*.py", about="singleton lexer, regular expressions"),
