@@ -6,6 +6,7 @@ A lesson is run beside the repository's own tests, so it imports what they impor
 from __future__ import annotations
 
 import ast
+import builtins
 import doctest
 from collections.abc import Sequence
 from textwrap import indent
@@ -17,7 +18,11 @@ _HEAD = '"""Made by Nightshift: {what}."""\n\n'
 
 def example_lesson(module: str, source: ast.Module, owner: str, examples: Sequence[doctest.Example], at: int) -> str:
     """A test that holds one docstring example, the ones before it carried out first; '' when it can't be written."""
-    wanted = sorted(_loaded("".join(e.source for e in examples[: at + 1])) & _bound(source))
+    kind = _kind(examples[at])
+    bound = _bound(source)
+    if examples[at].exc_msg is not None and kind not in bound | set(dir(builtins)):
+        return ""
+    wanted = sorted((_loaded("".join(e.source for e in examples[: at + 1])) | {kind}) & bound)
     before = "".join(example.source for example in examples[:at])
     body = before + _assertion(examples[at])
     imports = f"from {module} import {', '.join(wanted)}\n" if wanted else f"import {module}\n"
@@ -40,16 +45,21 @@ def _assertion(example: doctest.Example) -> str:
     """One example as statements."""
     source, want = example.source.strip(), example.want.strip()
     if example.exc_msg is not None:
-        kind = example.exc_msg.partition(":")[0].strip().rpartition(".")[2]
-        return f"with pytest.raises({kind}):\n{indent(source, '    ')}\n"
+        return f"with pytest.raises({_kind(example)}):\n{indent(source, '    ')}\n"
     if not want:
         return f"{source}\n"
     plain = not example.options and _is_expression(source)
+    source = ast.unparse(ast.parse(source, mode="eval")) if plain else source  # a comment would swallow what follows
     if plain and (value := _literal(want)):
         return f"assert {source} == {value}\n"
     if plain and "\n" not in want:
         return f"assert repr({source}) == {want!r}\n"
     return ""
+
+
+def _kind(example: doctest.Example) -> str:
+    """The name of the exception an example wants, without its module; '' when it wants none."""
+    return (example.exc_msg or "").partition(":")[0].strip().rpartition(".")[2]
 
 
 def _literal(text: str) -> str:

@@ -221,3 +221,20 @@ def test_what_is_nested_without_end_is_taken_for_changed() -> None:
     branches = "".join(f"    elif n == {n}:\n        return {n}\n" for n in range(900))
     ladder = f"def f(n):\n    if n == -1:\n        return 0\n{branches}"
     assert isinstance(changed("m.py", ast.parse(ladder), ast.parse(ladder.replace("return 0", "return 9"))), list)
+
+
+def lesson(docstring: str) -> str:
+    examples = doctest.DocTestParser().get_examples(docstring)
+    return example_lesson("m", ast.parse("class Odd(Exception): pass\ndef f(): pass"), "f", examples, len(examples) - 1)
+
+
+def test_a_comment_in_an_example_does_not_swallow_what_it_has_to_give() -> None:
+    assert "assert f() == 3" in lesson(">>> f()  # three\n3\n")
+
+
+def test_an_exception_that_nobody_can_name_gives_no_lesson() -> None:
+    wanted = ">>> f()\nTraceback (most recent call last):\n  x\n{}: why\n"
+    assert "from m import Odd, f" in lesson(wanted.format("m.Odd"))
+    assert "pytest.raises(ValueError)" in lesson(wanted.format("ValueError"))
+    for kind in ("Elsewhere", '__import__("os").system("x")'):
+        assert lesson(wanted.format(kind)) == ""
