@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nightshift.daemon.kit.clock import Clock, SystemClock
 from nightshift.daemon.kit.run import Completed, run
@@ -31,14 +32,15 @@ from nightshift.daemon.ports import EnvironmentBroke, Finished, SandboxSpec
 from nightshift.sandboxes import filter, images, profile, recipe
 from nightshift.sandboxes.owner import is_gone, this_owner
 from nightshift.sandboxes.project import PROJECT
-from nightshift.sandboxes.project.folders import ProjectFolders, Sealed
-from nightshift.sandboxes.project.index import Settings
 from nightshift.sandboxes.sealed import KILLED
 from nightshift.sandboxes.sealed import Sealed as SealedBox
 
+if TYPE_CHECKING:
+    from nightshift.sandboxes.project.folders import ProjectFolders, Sealed
+    from nightshift.sandboxes.project.index import Settings
+
 log = logging.getLogger(__name__)
 
-_PROJECT = Settings()
 _PREFIX = "nightshift-sandbox-"
 _CODES = {"timeout": 124, "output": KILLED, "killed": KILLED}
 _FIX = (
@@ -53,10 +55,10 @@ class BubblewrapSandboxes:
     name = "bubblewrap"
 
     def __init__(self, *, base: str = "", clock: Clock | None = None, rng: random.Random | None = None,
-                 project: Settings = _PROJECT) -> None:  # fmt: skip
+                 project: Settings | None = None) -> None:  # fmt: skip
         self._base, self._clock = base or tempfile.gettempdir(), clock or SystemClock()
         self._rng = rng or random.SystemRandom()
-        self._projects, self._build_s = ProjectFolders(project, self._clock), project.build_s
+        self._project = project
 
     def open(self, spec: SandboxSpec) -> BubblewrapSandbox:
         """A new sandbox; only the images ``host`` and ``project``. Raises `EnvironmentBroke`."""
@@ -66,7 +68,7 @@ class BubblewrapSandboxes:
         filter.program()
         uid = self._rng.randrange(1 << 28, 1 << 30)
         layout = (images.host_layout(spec.python) if spec.image == images.HOST
-                  else self._projects.ensure(spec, lambda large: self._builder(large, uid), uid))  # fmt: skip
+                  else self._projects().ensure(spec, lambda large: self._builder(large, uid), uid))  # fmt: skip
         return self._furnished(layout, spec, uid)
 
     def _furnished(self, layout: images.Layout, spec: SandboxSpec, uid: int) -> BubblewrapSandbox:
@@ -79,8 +81,16 @@ class BubblewrapSandboxes:
             raise EnvironmentBroke(f"no private directory for a sandbox in {self._base}: {error}") from error
         return BubblewrapSandbox(home, layout, spec, uid, lambda: (deadline_ms - self._clock.now_ms()) / 1000)
 
+    def _projects(self) -> ProjectFolders:
+        from nightshift.sandboxes.project.folders import ProjectFolders
+        from nightshift.sandboxes.project.index import Settings
+
+        return ProjectFolders(self._project or Settings(), self._clock)
+
     def _builder(self, spec: SandboxSpec, uid: int) -> Sealed:
         """Runs one command of a build, in a sandbox of its own, with a descriptor of ours in it."""
+
+        build_s = self._project.build_s if self._project else 900.0
 
         def sealed(layout: images.Layout, argv: list[str], descriptor: int) -> Completed:
             limit, roots = spec.work_mb << 20, [Path(source) for source, _, writable in layout.mounts if writable]
@@ -88,11 +98,19 @@ class BubblewrapSandboxes:
             def full() -> str:
                 return "disk" if _outgrown(roots, limit, 10 * profile.WORK_INODES) else ""
 
-            with (self._furnished(layout, replace(spec, lifetime_s=self._build_s), uid) as box,
+            with (self._furnished(layout, replace(spec, lifetime_s=build_s), uid) as box,
                   _descriptors() as (seccomp, status_out, _)):  # fmt: skip
                 words = recipe.command_line(box.home, layout, spec, uid, argv=argv, env={}, cwd="/", seccomp=seccomp,
                                             status=status_out)  # fmt: skip
-                return _started(words, self._build_s, b"", 16 << 20, None, (seccomp, status_out, descriptor), full)
+                return _started(
+                    words,
+                    build_s,
+                    b"",
+                    16 << 20,
+                    None,
+                    (seccomp, status_out, descriptor),
+                    full,
+                )
 
         return sealed
 
@@ -114,7 +132,7 @@ class BubblewrapSandboxes:
         stale = [home for home in self._homes() if self._is_stale(home)]
         for home in stale:
             _remove(home)
-        return len(stale) + self._projects.reap()
+        return len(stale) + self._projects().reap()
 
     def close(self) -> None:
         """Nothing is held."""
