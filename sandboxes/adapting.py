@@ -38,9 +38,8 @@ def adapted(command: str, run: TestRun, tree: Collection[str], read: Read) -> st
     if not root or "PYTHONPATH" in command:
         return ""
     assigned = f"PYTHONPATH={root}"
-    return f"{assigned} {command}" if re.match(r"[\w./=-]*\b(?:python|pytest)", command) else (
-        f"export {assigned}; {command}"
-    )  # fmt: skip
+    one_call = parse_pytest(command) or re.fullmatch(r"[\w./-]*\bpython[^;&|]*", command)
+    return f"{assigned} {command}" if one_call else f"export {assigned}; {command}"
 
 
 def _lies_in(name: str, root: str, tree: Collection[str]) -> bool:

@@ -62,6 +62,12 @@ def test_a_src_layout_that_is_not_installed() -> None:
     assert adapted(CHECK, run(missing="one"), tree, {}.get) == f"PYTHONPATH=lib {CHECK}"
     assert adapted("pytest", run("E  No module named 'shop'"), tree, {}.get) == "PYTHONPATH=src pytest"
     assert adapted("make test", run(missing="shop"), tree, {}.get) == "export PYTHONPATH=src; make test"
+    lean = f"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 {CHECK}"  # still one call of pytest, so single tests are seen
+    assert adapted(lean, run(missing="shop"), tree, {}.get) == f"PYTHONPATH=src {lean}"
+    unittest = "python -m unittest"
+    assert adapted(unittest, run(missing="shop"), tree, {}.get) == f"PYTHONPATH=src {unittest}"
+    two = "python a.py && python b.py"
+    assert adapted(two, run(missing="shop"), tree, {}.get) == f"export PYTHONPATH=src; {two}"
 
 
 def test_other_missing_modules_are_not_looked_for_in_src() -> None:
