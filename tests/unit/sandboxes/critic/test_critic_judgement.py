@@ -120,6 +120,28 @@ def test_many_calls_of_the_tests_leave_less_open(found) -> None:
     assert "none stands out (53%" in judged(few) and judged(many) == ""
 
 
+def test_an_unlikely_edit_that_fits_few_calls_is_no_more_than_a_guess(found) -> None:
+    def alone(score: float, calls: int, fixer: str = "templates") -> str:
+        return judged(found([0] * 9, range(1, 10), sources=(TEST,) * calls, scores=(score,), fixers=(fixer,)))
+
+    assert "only 1 different call of what it changes" in alone(0.2, 1)
+    assert "a test should say what is right for" in alone(0.2, 2)
+    assert alone(0.2, 3) == alone(0.4, 2) == alone(0.2, 2, "model") == ""
+    assert alone(0.05, 3) != ""
+    assert alone(0.01, 4) == ""
+
+
+def test_few_calls_need_a_likely_edit_or_rivals_that_weigh_little(found) -> None:
+    def two(score: float) -> str:
+        sources, fixers = (TEST, TEST), ("templates", "templates")
+        return judged(
+            found([0] * 9, range(1, 10), range(2, 11), sources=sources, scores=(score, score * 0.6), fixers=fixers)
+        )
+
+    assert "it is no likely edit by itself" in two(0.5)
+    assert two(0.9) == ""
+
+
 def test_a_rival_that_mostly_answers_one_thing_weighs_nothing(found) -> None:
     dull = found([0] * 20, range(20), [7] * 20, scores=(1.0, 0.99))
     assert weight_of_best(dull, clusters(dull), [0, 1]) == 1.0 and judged(dull) == ""
