@@ -1,7 +1,8 @@
 """How natural the code after an edit would read: tests can't tell edits apart that all pass, habits of people can.
 
-Every parameter is there to be read, nobody compares a thing with itself, and a line is not written twice. The factors
-are multiplied with the score of a candidate; they were set on mutants of programs that no template was written for.
+Every parameter is there to be read, nobody compares a thing with itself, a line is not written twice, and what runs
+past the end of a sequence is shortened rather than guarded. The factors are multiplied with the score of a candidate;
+they were set on mutants of programs that no template was written for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from nightshift.fixers.templates.source import Edit, Source
 _NAME = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*")
 _TWICE = re.compile(r"(?<![\w.\])])([A-Za-z_]\w*) (?:==|!=|<=|>=|<|>|-|//|/|%|in|is|and|or) \1(?![\w.(\[])")
 _SAME_ARGUMENTS = re.compile(r"\((\w+), \1\)")
-_USES_IDLE, _MAKES_IDLE, _ITSELF = 1.8, 0.6, 0.3
+_PAST_THE_END = re.compile(r"(len\([\w.]+\)) \+ 1")
+_USES_IDLE, _MAKES_IDLE, _ITSELF, _WITHIN = 1.8, 0.6, 0.3, 4.0
 
 
 @dataclass(frozen=True)
@@ -47,4 +49,10 @@ def naturalness(source: Source, edit: Edit, habit: Habits) -> float:
         _SAME_ARGUMENTS.search(edit.text) and not _SAME_ARGUMENTS.search(old)
     ):
         factor *= _ITSELF
-    return factor
+    return factor * (_WITHIN if _comes_within(source, edit, old) else 1.0)
+
+
+def _comes_within(source: Source, edit: Edit, old: str) -> bool:
+    """Whether a loop over the places of a sequence and one more loses the one more."""
+    past = _PAST_THE_END.fullmatch(old)
+    return past is not None and edit.text == past[1] and source.text.endswith("range(", 0, edit.start)

@@ -98,6 +98,16 @@ def test_natural_code_reads_what_it_is_given(text: str, above: bool | None) -> N
     assert factor == 1.0 if above is None else (factor > 1.0) is above
 
 
+def test_a_loop_past_the_end_of_a_sequence_is_shortened_rather_than_guarded() -> None:
+    code = "def f(xs):\n    for i in range(len(xs) + 1):\n        print(xs[i])\n    return len(xs) + 1\n"
+    evidence = Evidence(
+        suspicion={"m.py": {2: 1.0, 3: 1.0}},
+        crashes=(Crash(exception="IndexError", message="list index out of range", frames=(("m.py", 3),)),),
+    )
+    best = rank({"m.py": Source("m.py", code)}, evidence, 1000)[0]
+    assert best.edits[0].applied(code) == code.replace("range(len(xs) + 1)", "range(len(xs))")
+
+
 def test_pairs_of_neighbouring_lines_come_first_and_need_no_partial_fix() -> None:
     code = "def f(a, b):\n    c = a - 1\n    d = b - 1\n" + "    print(c)\n" * 9 + "    return c + d\n"
     lines = dict.fromkeys((2, 3, 13), 1.0)
