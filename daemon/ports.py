@@ -233,6 +233,10 @@ class Tester(Protocol):
     """Independent of every fixer: judges a patch in sandboxes of its own. Never raises for infrastructure:
     that is an ``unjudged`` verdict."""
 
+    def expect(self, case: Case) -> None:
+        """Patches for the case are being drafted: what the verdicts need whatever the patch is may begin."""
+        ...
+
     def judge(self, case: Case, patch: Patch, note: Note) -> Verdict: ...
 
 

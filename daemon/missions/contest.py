@@ -43,6 +43,7 @@ class Contest:
         """To the end. Raises EnvironmentBroke, GitError."""
         standing = tournament.opening(list(dict.fromkeys(creator.name for creator in self.creators)))
         studio, ahead = Studio(self.reproducer), Ahead()
+        self.tester.expect(case)
         try:
             while not isinstance(move := tournament.next_move(standing, self.rules), tournament.Choose):
                 if time.monotonic() >= self.deadline and not isinstance(move, Judge):

@@ -64,6 +64,7 @@ class TournamentSteps(Record):
             grant = Grant(seconds=left_s, cores=limits.tournament.creators_at_once(), candidates=limits.candidates,
                           patches=limits.patches)  # fmt: skip
             note = self.note(mission, "creators")
+            self.parts.tester.expect(case)
 
             def early(first: Patch) -> None:
                 if not number and grant.cores > 1:

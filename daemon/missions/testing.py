@@ -140,6 +140,9 @@ class ScriptedTester:
     accepts: frozenset[str]
     judged: list[str] = field(default_factory=list)
 
+    def expect(self, case: Case) -> None:
+        """Nothing can be done ahead."""
+
     def judge(self, case: Case, patch: Patch, note: Note) -> Verdict:
         self.judged.append(patch.id)
         judgement = Judgement.ACCEPTED if patch.id in self.accepts else Judgement.REJECTED

@@ -39,6 +39,11 @@ class GateTester:
         self._bases: dict[str, OnBase] = {}
         self._lock = threading.Lock()
 
+    def expect(self, case: Case) -> None:
+        """Begin the negative control: the cores are idle while the search prepares itself."""
+        if case.reproduction is not None and case.reproduction.kind != "none":
+            self._on_base(case, case.reproduction).begin_control()
+
     def judge(self, case: Case, patch: Patch, note: Note) -> Verdict:
         """See the port: never raises for infrastructure."""
         if case.reproduction is None or case.reproduction.kind == "none":
