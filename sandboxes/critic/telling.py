@@ -25,7 +25,7 @@ ELSEWHERE = 0.35
 """What a patch of another fixer weighs: scores of two fixers don't compare."""
 SEARCHED = ("templates",)
 """Whose scores are likelihoods of one edit among thousands."""
-LIKELY = {1: 0.3, 2: 0.3, 3: 0.1}
+LIKELY = {1: 0.33, 2: 0.33, 3: 0.1}
 """The least score, by how many different calls the tests make of what was changed."""
 FEW, LIKELY_ENOUGH, SURE_FEW = 2, 0.72, 0.8
 """With so few calls a less likely edit also needs this share of the weight."""
