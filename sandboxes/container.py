@@ -98,8 +98,9 @@ class DockerSandbox(Sealed):
         begun = time.monotonic()
         with engine_faults("running a command in a sandbox"):
             exec_id = self._create(["timeout", "-k", "1", f"{timeout_s:.3f}", *argv], bool(stdin), env, cwd)
+            start = time.monotonic()  # before the command can have begun: an engine far away answers late
             sock, early, release = hijack(self._api, exec_id)
-            start, stream = time.monotonic(), Stream(sock, early, cap, on_line)
+            stream = Stream(sock, early, cap, on_line)
             try:
                 ended = stream.pump(stdin, start + timeout_s + _GRACE_S, lambda: not self._running(exec_id))
             finally:
