@@ -244,6 +244,10 @@ class Critic(Protocol):
     """Compares patches that pass the same tests by what they do on inputs nobody wrote a test for. Never raises for
     infrastructure: a critique of nothing (no clusters, no refutation) is the answer then."""
 
+    def expect(self, case: Case, patches: Sequence[Patch]) -> None:
+        """These are being judged: what a comparison with others like them needs may begin."""
+        ...
+
     def criticise(self, case: Case, patches: Sequence[Patch], note: Note) -> Critique: ...
 
 

@@ -93,5 +93,7 @@ class Contest:
             if self.cores > 1 and all(first.diff != entry.patch.diff for entry in standing.entries):
                 judge = partial(self.tester.judge, case, first, self.note)
                 ahead.begin(_OWNER, key_of("judge", case, [first]), judge)
+                if self.critic is not None:
+                    self.critic.expect(case, [first])
 
         return studio.drafts(_OWNER, str(standing.number), case, at_work, grant, self.note, early)

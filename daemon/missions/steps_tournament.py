@@ -71,6 +71,8 @@ class TournamentSteps(Record):
                     self.ahead.begin(
                         mission, key_of("judge", case, [first]), partial(self._judged, mission, case, first)
                     )
+                    if self.parts.critic:
+                        self.parts.critic.expect(case, [first])
 
             return self.studio.drafts(mission, f"{case.base}:{number}", case, at_work, grant, note, early)
 

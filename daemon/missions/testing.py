@@ -163,6 +163,9 @@ class ScriptedCritic:
     abstain: str = ""
     fields: list[tuple[str, ...]] = field(default_factory=list)
 
+    def expect(self, case: Case, patches: Sequence[Patch]) -> None:
+        """Nothing can be done ahead."""
+
     def criticise(self, case: Case, patches: Sequence[Patch], note: Note) -> Critique:
         self.fields.append(tuple(patch.id for patch in patches))
         said = tuple(

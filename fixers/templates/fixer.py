@@ -35,6 +35,7 @@ _GRADED = 600
 _JOINED = 260
 _WHOLE_TEST = 0.5
 _ACCOUNTED = 20
+_DONE = ("exhausted", "spare", "unlikely")
 
 
 class Settings(BaseModel):
@@ -44,7 +45,7 @@ class Settings(BaseModel):
 
     cores: int = Field(default=2, ge=1, le=64)
     """Candidates tried at the same time."""
-    linger_s: float = Field(default=0.4, ge=0)
+    linger_s: float = Field(default=0.15, ge=0)
     """How long the search goes on after its first find, so that there are alternatives to rank."""
     baseline_s: float = Field(default=60.0, gt=0)
     """Most time for measuring what the unpatched tests do."""
@@ -53,6 +54,8 @@ class Settings(BaseModel):
     the failing ones are measured, the rest is left to the tester."""
     alternatives_s: float = Field(default=2.0, ge=0)
     """How long, after the first find, the search may go on for all alternatives together."""
+    unlikely: float = Field(default=0.25, ge=0, le=1)
+    """Once one is found, candidates less likely than this share of it are not tried; 0 tries all there is time for."""
     partial: int = Field(default=24, ge=0)
     """How many partial fixes the two-edit search starts from; 0 turns it off."""
 
@@ -163,13 +166,15 @@ class TemplateFixer:
                     given.add(patch.diff)
                     search.enough_at = min(search.enough_at, time.monotonic() + self._settings.alternatives_s)
                     yield patch
+            if given and search.why in _DONE:
+                break
             if search.why in ("exhausted", "spare"):
-                more = None if given else self._next(search, drafts, note)
+                more = self._next(search, drafts, note)
                 if more is None:
                     break
                 order = more
             else:
-                order = {"op": "more"}
+                order = {"op": "more"} | ({"unlikely": 0.0} if search.why == "unlikely" else {})
         why = search.why or "time is up"
         note(f"templates: {search.tried} candidates tried in {search.seconds:.1f} s, {len(given)} patches ({why})")
 
@@ -184,7 +189,8 @@ class TemplateFixer:
         return self._pairs(search, note) if self._settings.partial and search.left_s() >= 1.0 else None
 
     def _round(self, search: Search, order: dict[str, Any], patches: int) -> list[Candidate]:
-        search.talk.order({**order, "patches": patches, "linger_s": self._settings.linger_s,
+        search.talk.order({"unlikely": self._settings.unlikely, **order, "patches": patches,
+                           "linger_s": self._settings.linger_s,
                            "deadline_s": max(0.1, search.left_s() - 0.3)})  # fmt: skip
         return self._listen(search)
 
@@ -213,7 +219,7 @@ class TemplateFixer:
         search.paired = True
         ranked = sorted(search.candidates, key=lambda c: -c.score)
         singles = [c for c in ranked if not c.imports][:_GRADED]
-        search.talk.order({**_try(singles, 0, "grade"), "patches": 1_000_000, "linger_s": 1e9,
+        search.talk.order({**_try(singles, 0, "grade"), "patches": 1_000_000, "linger_s": 1e9, "unlikely": 0.0,
                            "deadline_s": max(0.1, search.left_s() * 0.4)})  # fmt: skip
         self._listen(search)
         helpful = _helpful(singles, search.grades, self._settings.partial)
@@ -266,7 +272,12 @@ def _wait_for_baseline(talk: Conversation, deadline: float) -> dict[str, Any]:
 
 def _try(candidates: list[Candidate], first: int, mode: str = "quick") -> dict[str, Any]:
     rows = [
-        {"n": first + i, "e": [[e.path, e.start, e.end, e.text] for e in c.edits], **({"r": 1} if c.imports else {})}
+        {
+            "n": first + i,
+            "s": round(c.score, 6),
+            "e": [[e.path, e.start, e.end, e.text] for e in c.edits],
+            **({"r": 1} if c.imports else {}),
+        }
         for i, c in enumerate(candidates)
     ]
     return {"op": "try", "mode": mode, "candidates": rows}

@@ -12,6 +12,7 @@ from nightshift.daemon.model import Case, Criticism, Critique, Patch
 from nightshift.daemon.ports import EnvironmentBroke, Note, Sandboxes
 from nightshift.sandboxes.critic.clusters import clusters, usable, witnesses
 from nightshift.sandboxes.critic.examine import Examination, Field, examine, field_of
+from nightshift.sandboxes.critic.grounds import Grounds
 from nightshift.sandboxes.critic.inputs import PRODUCTION
 from nightshift.sandboxes.critic.oracles import Refutation, refutations
 from nightshift.sandboxes.critic.session import NoAnswer
@@ -28,6 +29,16 @@ class GateCritic:
 
     def __init__(self, sandboxes: Sandboxes, *, timeout_s: float = 60.0) -> None:
         self._lab = Lab(sandboxes, timeout_s=timeout_s, name="critic")
+        self._grounds = Grounds(self._lab)
+
+    def expect(self, case: Case, patches: Sequence[Patch]) -> None:
+        """See the port: what base does is found out in the background."""
+        try:
+            field = field_of(case, patches)
+        except (GitError, OSError):  # the comparison will say so
+            return
+        if field.changed and case.base:
+            self._grounds.begin(field)
 
     def criticise(self, case: Case, patches: Sequence[Patch], note: Note) -> Critique:
         """See the port: never raises for infrastructure."""
@@ -57,7 +68,7 @@ class GateCritic:
         return critique
 
     def _examined(self, field: Field) -> Examination:
-        return examine(field, self._lab, self._lab.timeout_s)
+        return examine(field, self._lab, self._lab.timeout_s, self._grounds.known(field))
 
     def _killers(self, field: Field) -> dict[str, Refutation]:
         """Patches that, with no other in a sandbox, end the supervisor, which base does not; refuted are those that do

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 
 from nightshift.daemon.kit.checks import PytestCall, parse_pytest
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.model import Case, Patch
+from nightshift.daemon.ports import Sandbox
 from nightshift.sandboxes.commands import is_test_file
 from nightshift.sandboxes.critic.documents import Document, documents, names
 from nightshift.sandboxes.critic.drawing import drawn
@@ -82,9 +83,21 @@ def field_of(case: Case, patches: Sequence[Patch]) -> Field:
     return Field(case=case, versions=versions, changed=tuple(found), near=tuple(near), documents=tuple(said), tree=tree)
 
 
-def examine(field_: Field, lab: Lab, timeout_s: float) -> Examination:
-    """Record, draw, and have every version answer. Raises EnvironmentBroke, NoAnswer."""
-    return _examine(field_, lab, timeout_s, watched=True)
+def ground_of(field_: Field) -> Field:
+    """What a comparison is made on, whatever the patches say that change these functions."""
+    return replace(field_, versions=())
+
+
+def examine(field_: Field, lab: Lab, timeout_s: float, known: Examination | None = None) -> Examination:
+    """Record, draw, and have every version answer; `known` is the examination of the field's ground, if there is one.
+    Raises EnvironmentBroke, NoAnswer."""
+    if known is None:
+        return _examine(field_, lab, timeout_s, watched=True)
+    with lab.hold(spec_of(field_.case)) as box:
+        session = _session(field_, lab, box, timeout_s)
+        overlays = [version.overlay for version in field_.versions]
+        _, _, *answers = session.answers(overlays, _question(known), (known.base, known.again))
+    return replace(known, field=field_, answers=tuple(answers))
 
 
 def examine_written(field_: Field, lab: Lab, timeout_s: float) -> Examination:
@@ -100,20 +113,31 @@ def _examine(field_: Field, lab: Lab, timeout_s: float, *, watched: bool) -> Exa
     if not watched and not (production_inputs(field_.case, modules) or field_.documents):
         return Examination(field=field_, answers=tuple(Answers() for _ in field_.versions))
     with lab.hold(spec_of(field_.case)) as box:
-        session = Session(
-            box=box, tree=_tar(field_.case, lab), interpreter=call.interpreter if call else ("python",),
-            env=dict(call.env) if call else {}, timeout_s=timeout_s,
-        )  # fmt: skip
+        session = _session(field_, lab, box, timeout_s)
         if call and watched:
             recording = _recording(field_, session, call)
             modules = _modules(field_, recording)
-        inputs = [*production_inputs(field_.case, modules), *_inputs(field_, recording)]
-        said = [each for each in field_.documents if each.path in modules]
-        paths = recording.paths if recording.calls else _roots(field_)
-        question = Question(inputs=inputs, documents=[(modules[d.path], d.text) for d in said], paths=paths)
-        base, again, *rest = session.answers([v.overlay for v in field_.versions], question)
-    return Examination(field=field_, inputs=tuple(inputs), documents=tuple(said), base=base, again=again,
-                       answers=tuple(rest), modules=modules, paths=tuple(paths))  # fmt: skip
+        asked = Examination(
+            field=field_, inputs=(*production_inputs(field_.case, modules), *_inputs(field_, recording)),
+            documents=tuple(each for each in field_.documents if each.path in modules), modules=modules,
+            paths=tuple(recording.paths if recording.calls else _roots(field_)),
+        )  # fmt: skip
+        base, again, *rest = session.answers([v.overlay for v in field_.versions], _question(asked))
+    return replace(asked, base=base, again=again, answers=tuple(rest))
+
+
+def _question(asked: Examination) -> Question:
+    documents = [(asked.modules[each.path], each.text) for each in asked.documents]
+    return Question(inputs=asked.inputs, documents=documents, paths=asked.paths)
+
+
+def _session(field_: Field, lab: Lab, box: Sandbox, timeout_s: float) -> Session:
+    made = field_.case.reproduction
+    call = parse_pytest(made.command) if made else None
+    return Session(
+        box=box, tree=_tar(field_.case, lab), interpreter=call.interpreter if call else ("python",),
+        env=dict(call.env) if call else {}, timeout_s=timeout_s,
+    )  # fmt: skip
 
 
 def _tar(case: Case, lab: Lab) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nightshift.daemon.kit.git import BareRepo
 from nightshift.daemon.model import Patch
@@ -15,13 +15,14 @@ _BYTES = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """A function of base. `line` is that of its first decorator; `nested` ones can't be reached by name."""
+    """A function of base, known by its place. `line` is that of its first decorator; `nested` ones can't be reached by
+    name."""
 
     path: str
     name: str
     line: int
     nested: bool
-    node: Def
+    node: Def = field(compare=False)
 
     @property
     def private(self) -> bool:

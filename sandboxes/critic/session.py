@@ -94,18 +94,22 @@ class Session:
         calls = tuple(r for r in rows if r.get("k") == "call" and _is_int(r.get("line")))
         return Recording(calls=calls, reached=frozenset(reached), paths=tuple(paths))
 
-    def answers(self, overlays: Sequence[Mapping[str, bytes | None]], question: Question) -> list[Answers]:
-        """The answers of base, of base again (inputs in opposite order, another hash seed), and of each version.
-        Raises EnvironmentBroke, NoAnswer."""
+    def answers(
+        self, overlays: Sequence[Mapping[str, bytes | None]], question: Question,
+        known: tuple[Answers, Answers] | None = None,
+    ) -> list[Answers]:  # fmt: skip
+        """The answers of base, of base again (inputs in opposite order, another hash seed), and of each version; those
+        of base may be `known`. Raises EnvironmentBroke, NoAnswer."""
         rows: list[dict[str, Any]] = [{"module": module, "text": text} for module, text in question.documents]
         rows += [each.row() for each in question.inputs]
         orders = {"inputs": rows, "paths": list(question.paths), "limit_s": CALL_S, "after": 0, "backwards": False}
         boot = ["values", "canon", "answer"]
-        jobs = [self._job(boot, orders, overlay) for overlay in ({}, *overlays)]
         again = self._job(boot, {**orders, "backwards": True}, {}, restarts=0, seed="7")
-        told = self._carried_out([jobs[0], again, *jobs[1:]])
-        base, second, *heard = [_answers(lines, len(question.documents), len(rows)) for lines in told]
-        return [base, second, *(_whole(each, lines, base) for each, lines in zip(heard, told[2:], strict=True))]
+        jobs = [] if known else [self._job(boot, orders, {}), again]
+        told = self._carried_out([*jobs, *(self._job(boot, orders, overlay) for overlay in overlays)])
+        heard = [_answers(lines, len(question.documents), len(rows)) for lines in told]
+        base, second, *rest = (*known, *heard) if known else heard
+        return [base, second, *(_whole(e, lines, base) for e, lines in zip(rest, told[len(jobs) :], strict=True))]
 
     def _job(
         self, boot: Sequence[str], orders: Mapping[str, Any], overlay: Mapping[str, bytes | None], *,

@@ -27,12 +27,13 @@ class OverBudget(BaseException):
 
 
 class Candidate(NamedTuple):
-    """Edits as (path, start, end, text) on the base's characters; `cpu` multiplies the usual limits."""
+    """Edits as (path, start, end, text) on the base's characters; `cpu` multiplies limits, `score` is likelihood."""
 
     n: int
     edits: tuple[tuple[str, int, int, str], ...]
     cpu: float = 1.0
     mode: str = "quick"
+    score: float = 0.0
 
 
 class Verdict(NamedTuple):

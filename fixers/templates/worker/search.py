@@ -66,7 +66,7 @@ class Search:
         self.selector = selectors.DefaultSelector()
         self.seen: set[int] = evaluator.seen if evaluator else set()
         self.good_marks: dict[int, int] = {}
-        self.best = -1
+        self.best, self.best_score = -1, 0.0
         self.tried = self.found = self.single = self.batches = 0
         self.reload_buffer, self.retry = b"", True
         if setup["answers"] >= 0:
@@ -80,7 +80,7 @@ class Search:
         if order["op"] == "try":
             for row in order["candidates"]:
                 edits = tuple((p, s, e, t) for p, s, e, t in row["e"])
-                candidate = Candidate(row["n"], edits, mode=order.get("mode", "quick"))
+                candidate = Candidate(row["n"], edits, mode=order.get("mode", "quick"), score=row["s"])
                 (self.reloads if row.get("r") or self.evaluator is None else self.fresh).append(candidate)
         start, self.found, self.retried = time.monotonic(), 0, {}
         self.retry = order["op"] == "try"
@@ -111,6 +111,8 @@ class Search:
         lingered = now - first_find - order["linger_s"] if first_find else -1.0
         if lingered > 0 and (lingered > _PATIENCE_S or not self._better_waits()):
             return "linger"
+        if self.found and self._rest_unlikely(order["unlikely"]):
+            return "unlikely"
         if now - start > order["deadline_s"]:
             return "deadline"
         if order.get("spare") and not (self.fresh or self.confirms or self.losers or self.children):
@@ -155,6 +157,12 @@ class Search:
         if self.confirms or any(c.mode == "confirm" for c in running) or self._better_losers():
             return True
         return any(c.n < self.best for c in (*running, *list(self.fresh)[:1]))
+
+    def _rest_unlikely(self, share: float) -> bool:
+        """Whether all that is left to try is less likely than this share of the best find: it would change nothing."""
+        held = (c for child in self.children.values() for c in (child.current, *child.batch) if c is not None)
+        left = max((c.score for c in (*held, *list(self.fresh)[:1])), default=0.0)
+        return left < share * self.best_score and not self._better_waits()
 
     def _fork(self, batch: list[Candidate]) -> None:
         evaluator = self.evaluator
@@ -232,6 +240,7 @@ class Search:
         self.good_marks[mark] = candidate.n
         self.found += known < 0
         self.best = candidate.n if self.best < 0 else min(self.best, candidate.n)
+        self.best_score = max(self.best_score, candidate.score)
         self.say({"t": "plausible", "n": candidate.n, "tried": self.tried})
 
     def _lost(self, candidate: Candidate) -> None:

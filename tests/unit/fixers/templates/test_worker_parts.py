@@ -206,6 +206,19 @@ def test_a_better_ranked_candidate_still_counts_after_a_find() -> None:
     assert ([m["n"] for m in said], search.found) == ([9, 4], 1)
 
 
+def test_after_a_find_what_is_far_less_likely_is_not_tried() -> None:
+    plan = Plan(failing=[0], passing=[], cpu={}, lines={}, full=False, failing_cpu=0.0, full_cpu=0.0)
+    search = Search(None, plan, {}, {"answers": -1, "cores": 1}, lambda _: None)
+    search.fresh.extend([Candidate(5, (), score=0.2), Candidate(6, (), score=0.1)])
+    search._good(Candidate(4, (), score=0.6), 77)
+    assert not search._rest_unlikely(0.25)  # 0.2 may still be the better choice
+    search.fresh.popleft()
+    assert search._rest_unlikely(0.25)
+    assert not search._rest_unlikely(0.0)
+    search.losers = [Candidate(3, (), cpu=6.0, score=0.6)]
+    assert not search._rest_unlikely(0.25)  # ranked before the find, it only was out of time
+
+
 def test_only_the_best_of_many_endless_candidates_get_more_time() -> None:
     plan = Plan(failing=[0], passing=[], cpu={}, lines={}, full=False, failing_cpu=0.0, full_cpu=0.0)
     search = Search(None, plan, {}, {"answers": -1, "cores": 1}, lambda _: None)
