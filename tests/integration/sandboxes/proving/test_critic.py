@@ -103,6 +103,17 @@ def test_an_example_of_the_docstring_refutes_an_overfitted_patch_and_teaches_the
         assert subprocess.run(argv, cwd=tmp_path, capture_output=True).returncode == code
 
 
+def test_what_was_found_out_ahead_changes_nothing(sandboxes, critic, field) -> None:
+    elsewhere = RIGHT.replace('"mean {', '"the mean {')
+    case, patches = field([OVERFIT, RIGHT, elsewhere])
+    ahead = GateCritic(sandboxes, timeout_s=40)
+    for _ in range(3):
+        ahead.expect(case, patches[:1])
+    for some in (patches[:2], patches):  # what was expected, and one that changes another function as well
+        found = critic.criticise(case, some, quiet)
+        assert ahead.criticise(case, some, quiet) == found and found.inputs > 50
+
+
 def test_the_examples_of_callers_count_as_well(critic, field) -> None:
     text = RIGHT.replace("/ len(values)\n", "// len(values)\n").replace("    3.0\n", "    3\n")
     files = {**FILES, "calc/stats.py": MEAN.replace("    >>> mean([1, 2, 6])\n    3.0\n", "")}
