@@ -186,9 +186,10 @@ class Sandboxes(Protocol):
 # ---------------------------------------------------------------- mending
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Budget:
-    """What a draft may spend. `deadline` is in `time.monotonic()` seconds; `tried` is told how many more candidates
+    """What a draft may spend. `deadline` is in `time.monotonic()` seconds; it moves on, never back, while a draft runs
+    and others leave time over. `tried` is told how many more candidates
     were tried, as they are; `searched`, once, how the draft was searched for: plain JSON (how many candidates, the best
     of them with their scores, seeds)."""
 

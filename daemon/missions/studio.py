@@ -110,6 +110,7 @@ class Session:
         self._left, self._stopped = deque(self.creators), False
         self._lock, self._ends = threading.Lock(), time.monotonic() + self.grant.seconds * (1 - KEPT_FOR_JUDGING)
         self._leashes: list[Leash] = []
+        self._budgets: list[Budget] = []
         self._first: dict[str, Future[Patch | None]] = {creator.name: Future() for creator in self.creators}
         self._threads = [
             threading.Thread(target=self._work, name="creator", daemon=True)
@@ -142,26 +143,37 @@ class Session:
 
     def _work(self) -> None:
         while (turn := self._next()) is not None:
-            creator, turns = turn
+            creator, budget = turn
             future = self.results[creator.name]
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                future.set_result(self._draft(creator, turns))
+                future.set_result(self._draft(creator, budget))
             except BaseException as error:  # noqa: BLE001 - a thread's edge: whoever waits gets it
                 stopped = self._stopped or isinstance(error, Stopped)
                 future.set_exception(CancelledError() if stopped else error)
             finally:
+                with self._lock:
+                    self._budgets.remove(budget)
                 if not self._first[creator.name].done():
                     self._first[creator.name].set_result(None)
 
-    def _next(self) -> tuple[Fixer, int] | None:
-        """The strongest creator left, and how many turns the cores have to take from here on."""
+    def _next(self) -> tuple[Fixer, Budget] | None:
+        """The strongest creator left, with a budget; those at work get what others left over."""
         with self._lock:
-            turns = -(-len(self._left) // max(1, self.grant.cores))
-            return (self._left.popleft(), turns) if self._left else None
+            if not self._left:
+                return None
+            creator = self._left.popleft()
+            turns = -(-(len(self._left) + 1) // max(1, self.grant.cores))
+            now = time.monotonic()
+            until = now + max(0.0, self._ends - now) / turns
+            for budget in self._budgets:
+                budget.deadline = max(budget.deadline, until)
+            self._budgets.append(Budget(deadline=until, candidates=self.grant.candidates, patches=self.grant.patches,
+                                        tried=self.grant.tried))  # fmt: skip
+            return creator, self._budgets[-1]
 
-    def _draft(self, creator: Fixer, turns: int) -> Drafts:
+    def _draft(self, creator: Fixer, budget: Budget) -> Drafts:
         leash = Leash(self.reproducer.bench(self.case))
         with self._lock:
             self._leashes.append(leash)
@@ -170,9 +182,7 @@ class Session:
             raise Stopped
         searches: list[Mapping[str, Any]] = []
         patches = []
-        now = time.monotonic()
-        budget = Budget(deadline=now + max(0.0, self._ends - now) / turns, candidates=self.grant.candidates,
-                        patches=self.grant.patches, tried=self.grant.tried, searched=searches.append)  # fmt: skip
+        budget.searched = searches.append
         for patch in mending.draft(creator, self.case, leash, budget, self._noting(leash)):
             leash.check()
             patches.append(patch)

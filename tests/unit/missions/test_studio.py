@@ -116,6 +116,20 @@ def test_with_cores_for_all_each_has_the_whole_time(studio):
     assert all(85 < creator.budgets[0].deadline - began < 95 for creator in creators)
 
 
+def test_who_still_works_gets_the_time_that_others_leave_over(studio):
+    began, moved = time.monotonic(), []
+
+    def patient(me, bench, budget, note):
+        first = budget.deadline
+        while budget.deadline == first and time.monotonic() < began + PATIENCE_S:
+            time.sleep(0.01)
+        moved.append((first - began, budget.deadline - began))
+
+    drafts(studio, Creator("slow", patient), Creator("b"), Creator("c"), Creator("d"))
+    ((first, later),) = moved
+    assert 40 < first < 50 and later > first + 1
+
+
 def test_whom_nobody_wants_any_more_is_stopped_where_it_stands(studio, bench):
     stuck = threading.Event()
     over: list[str] = []
