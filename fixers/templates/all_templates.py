@@ -14,6 +14,7 @@ from nightshift.fixers.templates.families import (
     calls,
     checks,
     conditions,
+    counters,
     formats,
     grouping,
     guards,
@@ -27,8 +28,10 @@ from nightshift.fixers.templates.families import (
     operators,
     order,
     placement,
+    positional,
     recombined,
     rounding,
+    shadowed,
     sharing,
     slices,
     stale,
@@ -66,6 +69,9 @@ FAMILIES: Mapping[str, Callable[[Site], Iterator[Edit]]] = {
     "checks": checks.edits,
     "recombined": recombined.edits,
     "guards": guards.edits,
+    "positional": positional.edits,
+    "shadowed": shadowed.edits,
+    "counters": counters.edits,
 }
 
 TRUST: Mapping[str, float] = {
@@ -81,6 +87,7 @@ TRUST: Mapping[str, float] = {
     "name": 1.1, "conversion": 0.95, "await": 1.0, "call": 0.9, "unshare": 0.95, "bind": 1.0, "handler": 0.95,
     "donor-pattern": 0.95, "bound": 0.9,
     "index": 0.9, "format": 0.9, "rounding": 0.85, "condition-compare": 0.85, "argument-rename": 0.85,
+    "accumulate": 0.9, "mask": 0.85, "rename": 1.0, "room": 0.9,
 }  # fmt: skip
 """Share of right ones among the plausible, roughly; a kind not named here counts 0.7."""
 

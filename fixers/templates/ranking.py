@@ -111,7 +111,7 @@ def _of_file(
             continue
         known = _known(source, node, evidence.kinds.get(path, {}))
         habit = _habits(source, node, cache)
-        for edit in propose(Site(source, node, found, evidence.expected, cache, evidence.words)):
+        for edit in propose(Site(source, node, found, evidence.expected, cache, evidence.words, known)):
             if known and _senseless(source, node, edit, known):
                 continue
             outside = source.function(statement) is None and not isinstance(statement, Function)

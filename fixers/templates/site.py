@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from nightshift.fixers.templates.kinds import Known
 from nightshift.fixers.templates.source import Edit, Function, Source
 
 _ATOM = 18
@@ -40,7 +41,8 @@ class Clue:
 
 @dataclass(frozen=True)
 class Site:
-    """A node of a source, the clues on its statement's lines, literals that failing tests expect, words they write."""
+    """A node of a source, the clues on its statement's lines, literals that failing tests expect, words they write, and
+    the types seen of the names around it."""
 
     source: Source
     node: ast.AST
@@ -48,6 +50,7 @@ class Site:
     expected: tuple[str, ...] = ()
     cache: dict[object, object] = field(default_factory=dict, compare=False)
     words: tuple[str, ...] = ()
+    known: Known = field(default_factory=dict, compare=False)
 
     @property
     def parent(self) -> ast.AST | None:

@@ -18,6 +18,16 @@ _UNDO = {
 }  # fmt: skip
 _CHANGING = ("append", "add", "extend", "insert", "pop", "remove", "sort", "update", "clear", "reverse", "setdefault")
 _LONGEST = 90
+ITERATORS = frozenset({
+    "generator", "map", "filter", "zip", "enumerate", "reversed", "chain", "islice", "starmap", "takewhile",
+    "dropwhile", "groupby", "TextIOWrapper", "reader", "DictReader", "callable_iterator", "list_iterator",
+    "tuple_iterator", "str_iterator", "str_ascii_iterator", "range_iterator", "set_iterator", "dict_keyiterator",
+    "dict_valueiterator", "dict_itemiterator", "list_reverseiterator", "bytes_iterator",
+})  # fmt: skip
+_WALKING = (
+    "sum", "min", "max", "sorted", "list", "tuple", "set", "frozenset", "dict", "any", "all", "enumerate", "zip",
+    "map", "filter", "join", "extend", "update", "Counter", "deque", "mean", "fsum",
+)  # fmt: skip
 
 
 def edits(site: Site) -> Iterator[Edit]:
@@ -33,6 +43,8 @@ def edits(site: Site) -> Iterator[Edit]:
     yield from _mirror(site, node)
     yield from _first(site, node)
     yield from _copies(site, node, function)
+    if isinstance(node, ast.Assign):
+        yield from _kept(site, node, function)
 
 
 def _class_around(site: Site) -> ast.AST:
@@ -151,6 +163,49 @@ def _copies(site: Site, node: ast.stmt, function: ast.FunctionDef | ast.AsyncFun
             for kind, weight in (("list", 0.5), ("dict", 0.4), ("set", 0.3)):
                 code = f"{argument.arg} = {kind}({argument.arg})"
                 yield from lines.before(site, node, code, "insert-copy", weight)
+        if site.known.get(argument.arg, frozenset()) & ITERATORS and _walks(site, function, argument.arg) > 1:
+            code = f"{argument.arg} = list({argument.arg})"
+            yield from lines.before(site, node, code, "insert-copy", 1.1)
+
+
+def _kept(site: Site, node: ast.Assign, function: ast.AST) -> Iterator[Edit]:
+    """`x = list(…)` where what is assigned can be walked once only, and is walked again."""
+    name = getattr(node.targets[0], "id", "")
+    if not name or not site.known.get(name, frozenset()) & ITERATORS or _walks(site, function, name) < 2:
+        return
+    if isinstance(node.value, ast.GeneratorExp):
+        start, end = site.source.span(node.value)
+        text = f"[{site.source.text[start + 1 : end - 1]}]"
+        yield site.edit(start, end, text, "insert-copy", 0.9, f"keep all of `{name}`: it is read again")
+    elif isinstance(node.value, ast.Call):
+        yield from site.replace(f"list({site.text(node.value)})", "insert-copy", 0.9, node=node.value)
+
+
+def _walks(site: Site, function: ast.AST, name: str) -> int:
+    """How often a function goes over a name's values; what needs their number or order counts twice, as do loops."""
+    found = 0
+    for node in own_nodes(function):
+        if not isinstance(node, ast.Name) or node.id != name or not isinstance(node.ctx, ast.Load):
+            continue
+        parent, place = site.source.parents.get(node), site.source.fields.get(node, "")
+        if isinstance(parent, ast.Call) and place == "args":
+            called = getattr(parent.func, "id", getattr(parent.func, "attr", ""))
+            found += 2 if called in ("len", "reversed") else called in _WALKING
+        elif isinstance(parent, ast.Subscript):
+            found += 2
+        elif place == "iter" or isinstance(parent, (ast.Starred, ast.Compare)):
+            found += 2 if _repeated(site, node) else 1
+    return found
+
+
+def _repeated(site: Site, node: ast.AST) -> bool:
+    """Whether a place is reached in every round of a loop or comprehension around it."""
+    statement = site.source.statement(node)
+    inner = site.source.parents.get(node)
+    if isinstance(inner, ast.comprehension):
+        owner = site.source.parents.get(inner)
+        return getattr(owner, "generators", [inner])[0] is not inner
+    return statement is not None and site.source.loop(statement) is not None
 
 
 def _changed(function: ast.AST) -> set[str]:

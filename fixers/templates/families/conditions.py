@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from nightshift.fixers.templates.families.names import attributes_of, uses
+from nightshift.fixers.templates.families.stale import unused
 from nightshift.fixers.templates.site import Site, around, local_names, operand, own_nodes
 from nightshift.fixers.templates.source import Edit
 
@@ -37,6 +38,7 @@ def _change(site: Site, node: ast.expr) -> Iterator[Edit]:
     if not isinstance(node, ast.UnaryOp):
         yield from site.replace(f"not {operand(text, 5)}", "condition-negate", 0.55)
     yield from _compared(site, node)
+    yield from _by_idle(site, text)
     yield from site.replace("True", "condition-replace", 0.2)
     yield from site.replace("False", "condition-replace", 0.2)
     for rank, other in enumerate(ingredients(site)):
@@ -49,6 +51,24 @@ def _change(site: Site, node: ast.expr) -> Iterator[Edit]:
         if rank < 8:
             yield from site.replace(f"{operand(other, 5)} and {operand(text, 5)}", "condition-extend", 0.22 * fade)
             yield from site.replace(f"{operand(other, 4)} or {operand(text, 4)}", "condition-extend", 0.22 * fade)
+
+
+def _by_idle(site: Site, text: str) -> Iterator[Edit]:
+    """Narrower or wider by a name that nothing reads yet: nobody counts rounds or takes a parameter for nothing."""
+    function = site.source.function(site.node)
+    key = ("idle names", function)
+    if key not in site.cache:
+        site.cache[key] = unused(function) if function else []
+    idle: list[str] = site.cache[key]  # type: ignore[assignment]
+    for rank, name in enumerate(idle[:3]):
+        fade = 1 / (1 + 0.3 * rank)
+        number = site.known.get(name, frozenset()) <= {"int", "float"}
+        narrower = [(name, 0.4), (f"not {name}", 0.35), *([(f"{name} > 0", 0.42)] if number else [])]
+        wider = [(f"not {name}", 0.35), (name, 0.35), *([(f"{name} == 0", 0.38)] if number else [])]
+        for other, weight in narrower:
+            yield from site.replace(f"{operand(text, 5)} and {other}", "condition-extend", weight * fade)
+        for other, weight in wider:
+            yield from site.replace(f"{operand(text, 4)} or {other}", "condition-extend", weight * fade)
 
 
 def _compared(site: Site, node: ast.expr) -> Iterator[Edit]:

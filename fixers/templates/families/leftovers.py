@@ -57,9 +57,60 @@ def _flush(site: Site, loop: ast.For | ast.AsyncFor | ast.While) -> Iterator[Edi
         kept = [n for n in dict.fromkeys(names) if n not in targets and _assigned(loop, n)]
         if not kept:
             continue
-        for name in kept[:2]:
-            yield from lines.after(site, loop, f"if {name}:\n\t{text}", "insert-collect", 0.55)
-        yield from lines.after(site, loop, text, "insert-collect", 0.45)
+        own = _own_condition(site, statement, loop, targets)
+        whole = _with_its_neighbours(site, statement, text, targets)
+        for code in dict.fromkeys([whole, text]):
+            yield from _once_more(site, loop, code, own, kept[:2])
+
+
+def _once_more(
+    site: Site, loop: ast.For | ast.AsyncFor | ast.While, code: str, own: str, kept: list[str]
+) -> Iterator[Edit]:
+    """Code behind the loop: under the condition it has in the loop, where there is something to hand over, always."""
+    indented = code.replace("\n", "\n\t")
+    if own:
+        yield from lines.after(site, loop, f"if {own}:\n\t{indented}", "insert-collect", 0.65)
+    for name in kept:
+        yield from lines.after(site, loop, f"if {name}:\n\t{indented}", "insert-collect", 0.55)
+        if _starts_unset(site, loop, name) and own != f"{name} is not None":
+            yield from lines.after(site, loop, f"if {name} is not None:\n\t{indented}", "insert-collect", 0.6)
+    yield from lines.after(site, loop, code, "insert-collect", 0.45)
+
+
+def _with_its_neighbours(site: Site, statement: ast.AST, text: str, targets: set[str]) -> str:
+    """A statement with those right below it that hand over what is kept, too: two lists grow together."""
+    block = lines.block_of(site, statement) if isinstance(statement, ast.stmt) else []
+    found = [text]
+    for other in block[block.index(statement) + 1 :] if statement in block else []:
+        code, given = site.text(other), _handed(other)
+        if given is None or "\n" in code or len(code) > _LONGEST:
+            break
+        if any(isinstance(n, ast.Name) and n.id in targets for n in ast.walk(given)):
+            break
+        found.append(code)
+    return "\n".join(found)
+
+
+def _own_condition(site: Site, statement: ast.AST, loop: ast.AST, targets: set[str]) -> str:
+    """The innermost condition the statement stands under in the loop, where it makes sense behind the loop."""
+    child, parent = statement, site.source.parents.get(statement)
+    while parent is not None and parent is not loop:
+        if isinstance(parent, ast.If):
+            names = {n.id for n in ast.walk(parent.test) if isinstance(n, ast.Name)}
+            text = site.text(parent.test)
+            return text if child in parent.body and names and not names & targets and "\n" not in text else ""
+        child, parent = parent, site.source.parents.get(parent)
+    return ""
+
+
+def _starts_unset(site: Site, loop: ast.stmt, name: str) -> bool:
+    """Whether a name is `None` before the loop."""
+    function = site.source.function(loop)
+    return function is not None and any(
+        isinstance(n, ast.Assign) and isinstance(n.value, ast.Constant) and n.value.value is None
+        and n.lineno < loop.lineno and any(getattr(t, "id", "") == name for t in n.targets)
+        for n in own_nodes(function)
+    )  # fmt: skip
 
 
 def _handed(node: ast.AST) -> ast.AST | None:

@@ -15,7 +15,7 @@ _DEFAULTS = ("0", "''", "[]", "1", "None", "{}", "False")
 
 
 def edits(site: Site) -> Iterator[Edit]:
-    """`e - len(x)`, `e % 360`, `v - e`, `d.get(k, v)`, `x.m()` as elsewhere in the function."""
+    """`e - len(x)`, `e - 3` before "...", `e % 360`, `v - e`, `d.get(k, v)`, `x.m()` as elsewhere in the function."""
     node = site.node
     if not isinstance(node, ast.expr) or in_annotation(site.source, node) or not is_load(node) or site.place == "func":
         return
@@ -23,6 +23,7 @@ def edits(site: Site) -> Iterator[Edit]:
         yield from _defaults(site, node)
     if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.BinOp)):
         yield from _lengths(site)
+        yield from _room(site)
         yield from _numbers(site)
         yield from _turned(site)
         yield from _elements(site)
@@ -51,6 +52,59 @@ def _lengths(site: Site) -> Iterator[Edit]:
     for rank, name in enumerate([*sized, *others][:5]):
         for symbol, weight in (("-", 0.3), ("+", 0.2)):
             yield from site.replace(f"{operand(text)} {symbol} len({name})", "extend", base * weight / (1 + 0.2 * rank))
+
+
+def _room(site: Site) -> Iterator[Edit]:
+    """`x[: n - 3] + "..."`: a limit leaves room for what is put on; more surely in a slice than in a comparison."""
+    parent, statement = site.parent, site.source.statement(site.node)
+    if statement is None or isinstance(site.node, ast.Subscript):
+        return
+    if isinstance(parent, ast.Slice) and site.place == "upper":
+        share, put_on = 0.8, _put_on(site, statement)
+    elif isinstance(parent, ast.Compare) and isinstance(parent.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+        if isinstance(site.node, ast.Call) or not any(
+            "len(" in site.text(n) for n in (parent.left, *parent.comparators)
+        ):
+            return
+        share, put_on = 0.25, [n for n in _put_on(site, around(site)) if n.isdigit()]
+    else:
+        return
+    for rank, length in enumerate(put_on[:3]):
+        if f"- {length}" not in site.text():
+            yield from site.replace(f"{operand(site.text())} - {length}", "room", share / (1 + 0.25 * rank))
+
+
+def _put_on(site: Site, scope: ast.AST) -> list[str]:
+    """Lengths of the texts that a statement or function puts on others by `+` or in an f-string, all of a sum first."""
+    key = ("put on", scope)
+    if key not in site.cache:
+        found: dict[str, None] = {}
+        for node in ast.walk(scope):
+            parent = site.source.parents.get(node)
+            grows = isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, ast.Add)
+            if (grows and not isinstance(parent, ast.BinOp)) or isinstance(node, ast.JoinedStr):
+                found.update(dict.fromkeys(_lengths_of(node)))
+        site.cache[key] = list(found)
+    lengths: list[str] = site.cache[key]  # type: ignore[assignment]
+    return lengths
+
+
+def _lengths_of(node: ast.AST) -> Iterator[str]:
+    parts = [node] if isinstance(node, (ast.BinOp, ast.JoinedStr)) else [getattr(node, "value", node)]
+    texts: list[str] = []
+    while parts:
+        part = parts.pop(0)
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add):
+            parts = [part.left, part.right, *parts]
+        elif isinstance(part, ast.JoinedStr):
+            parts = [*part.values, *parts]
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            texts.append(part.value)
+        elif isinstance(part, ast.Name):
+            texts.append("")
+            yield f"len({part.id})"
+    sizes = [len(t) for t in texts if t]
+    yield from (str(n) for n in dict.fromkeys([sum(sizes), *sizes]) if n)
 
 
 def _numbers(site: Site) -> Iterator[Edit]:
