@@ -80,11 +80,14 @@ def _of_the_outside(site: Site, node: ast.stmt, function: ast.FunctionDef | ast.
     """For a number of the function or module around that the function reads and nothing moves."""
     outer = site.source.function(function)
     scope, word = (outer, "nonlocal") if outer else (site.source.tree, "global")
-    named = [s for s in scope.body if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name)]
     read = {n.id for n in own_nodes(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    stored = [n.id for n in ast.walk(site.source.tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
-    given = {n.arg for n in ast.walk(function.args) if isinstance(n, ast.arg)}
-    for statement in named:
-        name, value = getattr(statement.targets[0], "id", ""), _number(statement.value)
-        if name in read - given and not name.isupper() and value in _FIRSTS and stored.count(name) == 1:
-            yield from lines.before(site, node, f"{word} {name}\n{name} += 1", TEMPLATE, 0.8 * _FIRSTS[value])
+    read -= {n.arg for n in ast.walk(function.args) if isinstance(n, ast.arg)}
+    firsts = {
+        s.targets[0].id: _FIRSTS[value] for s in scope.body
+        if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name) and (value := _number(s.value)) in _FIRSTS
+    }  # fmt: skip
+    names = [n for n in firsts if n in read and not n.isupper()]
+    stores = [n for n in ast.walk(site.source.tree) if isinstance(n, ast.Name) and n.id in names] if names else []
+    for name in names:
+        if sum(n.id == name and not isinstance(n.ctx, ast.Load) for n in stores) == 1:
+            yield from lines.before(site, node, f"{word} {name}\n{name} += 1", TEMPLATE, 0.8 * firsts[name])

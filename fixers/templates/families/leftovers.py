@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import TypeGuard
 
 from nightshift.fixers.templates import lines
 from nightshift.fixers.templates.site import Site, own_nodes
@@ -35,14 +34,23 @@ def _otherwise(site: Site, node: ast.If) -> Iterator[Edit]:
         and isinstance(n.value.func.value, ast.Name)
     ]  # fmt: skip
     for name in dict.fromkeys(counted):
-        first = next((site.text(s.value) for s in own_nodes(function) if _sets(s, name)), "") if function else ""
+        values = [v for s in own_nodes(function) if (v := _set_to(s, name)) is not None] if function else []
+        first = site.text(values[0]) if values else ""
         if first and "\n" not in first:
             for code, weight in ((f"{name} = {first}", 0.32), ("break", 0.2)):
                 yield from lines.after(site, node, f"else:\n\t{code}", "insert-assignment", weight)
 
 
-def _sets(node: ast.AST, name: str) -> TypeGuard[ast.Assign]:
-    return isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name
+def _set_to(node: ast.AST, name: str) -> ast.expr | None:
+    """What a statement sets a name to, in chains (`a = b = 0`) and pairs (`a, b = 0, 1`) as well."""
+    for target in node.targets if isinstance(node, ast.Assign) else []:
+        value = node.value  # type: ignore[attr-defined]
+        if isinstance(target, ast.Name) and target.id == name:
+            return value  # type: ignore[no-any-return]
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            pairs = zip(target.elts, value.elts, strict=False)
+            return next((v for t, v in pairs if getattr(t, "id", "") == name), None)
+    return None
 
 
 def _flush(site: Site, loop: ast.For | ast.AsyncFor | ast.While) -> Iterator[Edit]:

@@ -1,16 +1,17 @@
-"""The right parts in the wrong order: arms of a chain of conditions, loops in loops."""
+"""The right parts in the wrong order: arms of a chain of conditions, loops in loops, values overwritten too early."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 
+from nightshift.fixers.templates import lines
 from nightshift.fixers.templates.site import Site
 from nightshift.fixers.templates.source import Edit
 
 
 def edits(site: Site) -> Iterator[Edit]:
-    """Reverse a chain, exchange two of its arms, exchange an outer and an inner loop."""
+    """Reverse a chain, exchange two of its arms, exchange an outer and an inner loop, assign two names at once."""
     node = site.node
     if isinstance(node, ast.If):
         yield from _chain(site, node)
@@ -20,6 +21,26 @@ def edits(site: Site) -> Iterator[Edit]:
     elif isinstance(node, ast.ListComp) and isinstance(node.elt, ast.ListComp) and site.source.exact(node):
         outer, inner_one = node.generators[0], node.elt.generators[0]
         yield from _exchange(site, (outer.target, outer.iter), (inner_one.target, inner_one.iter))
+    elif isinstance(node, ast.Assign) and site.source.function(node) is not None:
+        yield from _at_once(site, node)
+
+
+def _at_once(site: Site, node: ast.Assign) -> Iterator[Edit]:
+    """`a, b = b, a % b` for `a = b` and then `b = a % b`: the second still needs what the first overwrites."""
+    block = lines.block_of(site, node)
+    below = block[block.index(node) + 1] if node in block[:-1] else None
+    if not isinstance(below, ast.Assign) or not (site.source.alone(node) and site.source.alone(below)):
+        return
+    one, other = node.targets[0], below.targets[0]
+    plain = isinstance(one, (ast.Name, ast.Subscript, ast.Attribute)) and isinstance(other, type(one))
+    first, second = site.text(one), site.text(other)
+    read = {site.text(n) for n in ast.walk(below.value) if isinstance(n, type(one))}
+    old = {site.text(n) for n in ast.walk(node.value) if isinstance(n, type(one))}
+    if not plain or first not in read or second not in old or isinstance(below.value, ast.Tuple):
+        return
+    start, end = site.source.span(node)[0], site.source.span(below)[1]
+    text = f"{first}, {second} = {site.text(node.value)}, {site.text(below.value)}"
+    yield site.edit(start, end, text, "at-once", 0.8, f"set `{first}` and `{second}` at once")
 
 
 def _arms(node: ast.If) -> list[ast.If]:

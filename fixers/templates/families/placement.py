@@ -30,6 +30,26 @@ def edits(site: Site) -> Iterator[Edit]:
         yield from _into(site, node)
         if isinstance(node, _LOOPS):
             yield from _over_loop(site, node)
+            yield from _too_early(site, node)
+
+
+def _too_early(site: Site, loop: ast.For | ast.While | ast.AsyncFor) -> Iterator[Edit]:
+    """`else: return False` at the end of a loop answers after one round: the return belongs behind the loop."""
+    last = loop.body[-1]
+    if (
+        not isinstance(last, ast.If)
+        or loop.orelse
+        or len(last.orelse) != 1
+        or not isinstance(last.orelse[0], ast.Return)
+    ):
+        return
+    answer = last.orelse[0]
+    if not site.source.alone(answer) or not isinstance(last.body[-1], ast.Return):
+        return
+    start = site.source.starts[last.body[-1].end_lineno or 0]
+    _, end = _stretch(site, answer)
+    text = f"{site.source.indent(loop)}{site.text(answer)}{site.source.newline}"
+    yield site.edit(start, min(end, len(site.source.text)), text, TEMPLATE, 0.9, "answer after the loop, not in it")
 
 
 def _moved(site: Site, some: Sequence[ast.stmt], levels: int, weight: float, note: str) -> Iterator[Edit]:

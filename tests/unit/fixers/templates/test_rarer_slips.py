@@ -1,4 +1,4 @@
-"""Slips seen less often: places of numbers, iterators, room, counters, idle names, shadows, masks, last groups."""
+"""Slips seen less often: digits, iterators, room, counters, idle names, shadows, masks, last groups."""
 
 from __future__ import annotations
 
@@ -67,6 +67,21 @@ CASES = [
     ("last groups of two", NONE,
      "def f(xs):\n    out, m, n, k = [], [], 0, 0\n    for x in xs:\n        if x != k:\n            out.append(k)\n            m.append(n)\n            k, n = x, 0\n        n += 1\n    return out, m\n",
      "def f(xs):\n    out, m, n, k = [], [], 0, 0\n    for x in xs:\n        if x != k:\n            out.append(k)\n            m.append(n)\n            k, n = x, 0\n        n += 1\n    out.append(k)\n    m.append(n)\n    return out, m\n"),
+    ("key the other way", NONE, "def f(d):\n    return sorted(d, key=lambda p: p[1])\n", "def f(d):\n    return sorted(d, key=lambda p: -p[1])\n"),
+    ("tie", NONE, "def f(d):\n    return sorted(d, key=lambda p: p[1])\n", "def f(d):\n    return sorted(d, key=lambda p: (p[1], p[0]))\n"),
+    ("tie of the largest", NONE, "def f(d):\n    return sorted(d, key=lambda p: p[1], reverse=True)\n", "def f(d):\n    return sorted(d, key=lambda p: (-p[1], p[0]))\n"),
+    ("tie of attributes", NONE, "def f(d):\n    d[0].name\n    return min(d, key=lambda p: p.age)\n",
+     "def f(d):\n    d[0].name\n    return min(d, key=lambda p: (p.age, p.name))\n"),
+    ("part of a key", NONE, "def f(d):\n    return sorted(d, key=lambda p: (p[1], p[0]))\n", "def f(d):\n    return sorted(d, key=lambda p: (-p[1], p[0]))\n"),
+    ("zero is a value", NONE, "def f(n=None):\n    n = n or 10\n    return n\n", "def f(n=None):\n    n = 10 if n is None else n\n    return n\n"),
+    ("zero in a table", NONE, "def f(d):\n    return d.get('n') or 10\n", "def f(d):\n    return d.get('n', 10)\n"),
+    ("half a comparison", NONE, "def f(a):\n    return a == 1 or 2\n", "def f(a):\n    return a == 1 or a == 2\n"),
+    ("at once", NONE, "def f(a, b):\n    while b:\n        a = b\n        b = a % b\n    return a\n",
+     "def f(a, b):\n    while b:\n        a, b = b, a % b\n    return a\n"),
+    ("too early", NONE, "def f(xs):\n    for x in xs:\n        if x:\n            return True\n        else:\n            return False\n",
+     "def f(xs):\n    for x in xs:\n        if x:\n            return True\n    return False\n"),
+    ("reset of a chain", NONE, "def f(xs):\n    best = run = 0\n    for x in xs:\n        if x:\n            run += 1\n            best = max(best, run)\n    return best\n",
+     "def f(xs):\n    best = run = 0\n    for x in xs:\n        if x:\n            run += 1\n            best = max(best, run)\n        else:\n            run = 0\n    return best\n"),
 ]  # fmt: skip
 
 NOT = [
@@ -94,6 +109,12 @@ NOT = [
     ("sets", {"a": "set", "b": "set", "c": "set"}, "def f(a, b):\n    c = a ^ b\n    return c\n", "& 0x"),
     ("condition of a round", NONE, "def f(xs):\n    out = []\n    a = 1\n    for x in xs:\n        if x > 3:\n            out.append(a)\n        a = x\n    return out\n",
      "\n    if x > 3:\n        out.append(a)"),
+    ("texts have no minus", {"d": "str"}, "def f(d):\n    return sorted(d, key=lambda p: p.lower())\n", "-p"),
+    ("no sorting", NONE, "def f(d):\n    return g(d, key=lambda p: p[1])\n", "-p[1]"),
+    ("a condition", NONE, "def f(a, b):\n    if a or b:\n        return 1\n", "b if a is None"),
+    ("a whole comparison", NONE, "def f(a, b):\n    return a == 1 or b\n", "or a == b"),
+    ("not overwritten", NONE, "def f(a, b):\n    a = b\n    c = a % 7\n    return c\n", "a, c ="),
+    ("an arm of two", NONE, "def f(xs):\n    for x in xs:\n        if x:\n            g(x)\n        else:\n            return False\n", "\n    return False"),
 ]  # fmt: skip
 
 
