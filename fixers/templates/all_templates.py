@@ -21,6 +21,7 @@ from nightshift.fixers.templates.families import (
     guards,
     handlers,
     indexing,
+    inherited,
     leftovers,
     literals,
     mirrored,
@@ -74,6 +75,7 @@ FAMILIES: Mapping[str, Callable[[Site], Iterator[Edit]]] = {
     "positional": positional.edits,
     "shadowed": shadowed.edits,
     "counters": counters.edits,
+    "inherited": inherited.edits,
     "ties": ties.edits,
     "falsy": falsy.edits,
 }
@@ -91,7 +93,8 @@ TRUST: Mapping[str, float] = {
     "name": 1.1, "conversion": 0.95, "await": 1.0, "call": 0.9, "unshare": 0.95, "bind": 1.0, "handler": 0.95,
     "donor-pattern": 0.95, "bound": 0.9,
     "index": 0.9, "format": 0.9, "rounding": 0.85, "condition-compare": 0.85, "argument-rename": 0.85,
-    "accumulate": 0.9, "mask": 0.85, "rename": 1.0, "room": 0.9, "sort-key": 0.85, "falsy": 1.0, "at-once": 1.0,
+    "accumulate": 0.9, "mask": 0.85, "rename": 1.0, "room": 0.9,
+    "sort-key": 0.85, "falsy": 1.0, "insert-super": 0.9, "at-once": 1.0,
 }  # fmt: skip
 """Share of right ones among the plausible, roughly; a kind not named here counts 0.7."""
 

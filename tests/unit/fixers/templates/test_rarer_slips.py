@@ -82,6 +82,10 @@ CASES = [
      "def f(xs):\n    for x in xs:\n        if x:\n            return True\n    return False\n"),
     ("reset of a chain", NONE, "def f(xs):\n    best = run = 0\n    for x in xs:\n        if x:\n            run += 1\n            best = max(best, run)\n    return best\n",
      "def f(xs):\n    best = run = 0\n    for x in xs:\n        if x:\n            run += 1\n            best = max(best, run)\n        else:\n            run = 0\n    return best\n"),
+    ("base", NONE, "class B:\n    def __init__(self, y, z=0):\n        self.y = y\n\nclass A(B):\n    def __init__(self, x, y, z):\n        self.x = x\n", "class B:\n    def __init__(self, y, z=0):\n        self.y = y\n\nclass A(B):\n    def __init__(self, x, y, z):\n        super().__init__(y, z)\n        self.x = x\n"),
+    ("base elsewhere", NONE, "class A(B):\n    def __init__(self, x):\n        self.x = 1\n", "class A(B):\n    def __init__(self, x):\n        super().__init__(x)\n        self.x = 1\n"),
+    ("base's method", NONE, "class B:\n    def f(self):\n        self.y = 1\n\nclass A(B):\n    def f(self):\n        self.x = 2\n",
+     "class B:\n    def f(self):\n        self.y = 1\n\nclass A(B):\n    def f(self):\n        self.x = 2\n        super().f()\n"),
 ]  # fmt: skip
 
 NOT = [
@@ -115,6 +119,8 @@ NOT = [
     ("a whole comparison", NONE, "def f(a, b):\n    return a == 1 or b\n", "or a == b"),
     ("not overwritten", NONE, "def f(a, b):\n    a = b\n    c = a % 7\n    return c\n", "a, c ="),
     ("an arm of two", NONE, "def f(xs):\n    for x in xs:\n        if x:\n            g(x)\n        else:\n            return False\n", "\n    return False"),
+    ("no base", NONE, "class A:\n    def __init__(self, x):\n        self.x = x\n", "super()"),
+    ("base without it", NONE, "class B:\n    def f(self):\n        self.y = 1\n\nclass A(B):\n    def g(self):\n        self.x = 2\n", "super()"),
 ]  # fmt: skip
 
 
