@@ -209,12 +209,16 @@ def _logged(send: Send) -> Callable[..., None]:
 
 def _timed(orders: dict[str, Any], integrity: Integrity, send: Send) -> Callable[..., Generator[None, Any, None]]:
     clock, setitimer = time.monotonic, signal.setitimer
+    names: dict[int, dict[str, Any]] = {}
 
     def ring(number: int, frame: Any) -> None:  # noqa: ARG001 - a signal handler
         raise Overtime(f"the test ran longer than {orders['test_timeout_s']:g} s")
 
     def pytest_runtest_protocol(item: Any) -> Generator[None, Any, None]:
         send({"k": "start", "id": item.nodeid})
+        examples = getattr(item, "dtest", None)
+        if examples is not None:  # doctest empties the names of what it ran
+            examples.globs = dict(names.setdefault(id(item), dict(examples.globs)))
         began, previous = clock(), signal.signal(signal.SIGALRM, ring)
         setitimer(signal.ITIMER_REAL, orders["test_timeout_s"], 1.0)
         try:

@@ -8,6 +8,7 @@ import sys
 from nightshift.daemon.kit.checks import named_files
 from nightshift.daemon.kit.git import GitError
 from nightshift.sandboxes.tester.changes import REGULAR, Change
+from nightshift.sandboxes.tester.examples import lost, written_in
 from nightshift.sandboxes.tester.patch_policy import DEPENDENCIES, folded, matches
 from nightshift.sandboxes.tester.restored import KIND, restored_from
 from nightshift.sandboxes.tester.reverts import reverted_commit
@@ -140,9 +141,21 @@ def _content(trial: Trial, change: Change) -> str:
     return ""
 
 
+def _documented(trial: Trial, change: Change) -> bool:
+    """Whether a file is code whose docstring examples are what the check runs in it."""
+    if change.status == "A" or not change.path.endswith(".py") or trial.policy.is_test(change.path):
+        return False
+    told = written_in(change.path, trial.made.baseline.keys(), trial.sources[change.path][0])
+    return told or ("doctest" in trial.made.command and not trial.is_pytest)
+
+
 def _tests(trial: Trial) -> Ruling:
     """Existing tests stay as they are, unless the patch is the exact revert of the commit that last changed them."""
     known = {test.partition("::")[0] for test in trial.made.baseline}
+    documented = [c.path for c in trial.changes if trial.patch.kind != "revert" and _documented(trial, c)]
+    if owner := next((owner for path in documented if (owner := lost(*trial.sources[path]))), ""):
+        return reject(f"the examples in the docstring of {owner} are existing tests and would be changed or hidden")
+    known.difference_update(documented)
     touched = [c for c in trial.changes if c.status != "A" and (c.path in known or trial.policy.is_test(c.path))]
     removed = [c for c in trial.changes if c.status == "D" and c not in touched]
     if not touched and not (removed and trial.patch.kind != "revert"):

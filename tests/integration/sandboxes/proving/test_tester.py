@@ -82,6 +82,18 @@ def test_the_right_patch_is_accepted_gate_by_gate(tester, red, history) -> None:
     assert [gate.gate for gate in verdict.gates] == names
 
 
+@pytest.mark.parametrize("check", ["python -m pytest -q --doctest-modules", "python -m doctest shop/cart.py"])
+def test_code_beside_red_examples_may_change_and_the_examples_may_not(tester, red, history, check: str) -> None:
+    code = CART.replace("names):\n    result", 'names):\n    """\n    >>> total({}, ["a"])\n    0\n    """\n    result')
+    case = red({"shop/__init__.py": "", "shop/cart.py": code, "tests/test_cart.py": TESTS}, check)
+    fixed = code.replace("prices[name]", "prices.get(name, 0)")
+    verdict = tester.judge(case, patch(history, {"shop/cart.py": fixed}), quiet)
+    assert verdict.judgement is Judgement.ACCEPTED, verdict
+    forged = code.replace("    0\n", "    Traceback (most recent call last):\n    KeyError: 'a'\n")
+    verdict = tester.judge(case, patch(history, {"shop/cart.py": forged}), quiet)
+    assert (verdict.judgement, verdict.failed) == (Judgement.REJECTED, "policy")
+
+
 def test_a_patch_that_heals_nothing_is_rejected(tester, red, history) -> None:
     case = red()
     verdict = tester.judge(case, patch(history, {"shop/cart.py": CART + "\n# nothing\n"}), quiet)
