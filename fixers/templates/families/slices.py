@@ -59,13 +59,31 @@ def _slices(site: Site, node: ast.Subscript, index: ast.Slice) -> Iterator[Edit]
         options += [(f"-{operand(high, 14)}:", 0.5)]
     if high and not step:
         options += [(f"{low}::{high}", 0.4)]
-    yield from _each(site, base, options)
+    yield from _each(site, base, [*options, *([] if step else _adjoining(site, node, low, high))])
     yield from site.replace(base, TEMPLATE, 0.4)
     if high or low:
         yield from site.replace(f"{base}[{high or low}]", TEMPLATE, 0.3)
     names = [n for n in local_names(site) if n not in ("self", "cls")][:8]
     yield from _each(site, base, [(f"{low}:{n}{tail}", 0.25) for n in names if not high])
     yield from _each(site, base, [(f"{n}:{high}{tail}", 0.25) for n in names if not low])
+
+
+def _adjoining(site: Site, node: ast.Subscript, low: str, high: str) -> list[tuple[str, float]]:
+    """Bounds at which other slices of the same value begin and end: fields of a fixed width lie side by side."""
+    scope = around(site)
+    memo = ("sliced", site.source.path, id(scope))
+    if memo not in site.cache:
+        site.cache[memo] = [
+            (site.text(n.value), _bound(site, n.slice.lower), _bound(site, n.slice.upper)) for n in ast.walk(scope)
+            if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Slice)
+        ]  # fmt: skip
+    sliced: list[tuple[str, str, str]] = site.cache[memo]  # type: ignore[assignment]
+    others = [(begin, end) for value, begin, end in sliced if value == site.text(node.value)]
+    begins = [begin for begin, _ in others if begin not in ("", low, high)]
+    ends = [end for _, end in others if end not in ("", low, high)]
+    weight = 0.35 if low and high else 0.6
+    found = [(f"{low}:{begin}", weight) for begin in begins if low or not high]
+    return list(dict.fromkeys([*found, *((f"{end}:{high}", weight) for end in ends if high or not low)]))[:6]
 
 
 def _each(site: Site, base: str, options: list[tuple[str, float]]) -> Iterator[Edit]:
