@@ -35,10 +35,12 @@ class GateCritic:
         """See the port: what base does is found out in the background."""
         try:
             field = field_of(case, patches)
-        except (GitError, OSError):  # the comparison will say so
-            return
-        if field.changed and case.base:
-            self._grounds.begin(field)
+            if field.changed and case.base:
+                self._grounds.begin(field)
+        except (GitError, OSError):
+            log.info("nothing could be found out ahead of a comparison")
+        except Exception:  # hostile trees: the comparison itself will say so
+            log.exception("nothing could be found out ahead of a comparison")
 
     def criticise(self, case: Case, patches: Sequence[Patch], note: Note) -> Critique:
         """See the port: never raises for infrastructure."""
