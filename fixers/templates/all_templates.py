@@ -17,13 +17,17 @@ from nightshift.fixers.templates.families import (
     counters,
     falsy,
     formats,
+    from_end,
     grouping,
     guards,
     handlers,
     indexing,
     inherited,
+    keys,
     leftovers,
+    likewise,
     literals,
+    members,
     mirrored,
     names,
     off_by_one,
@@ -32,6 +36,8 @@ from nightshift.fixers.templates.families import (
     placement,
     positional,
     recombined,
+    regrouped,
+    repeated,
     rounding,
     shadowed,
     sharing,
@@ -78,6 +84,12 @@ FAMILIES: Mapping[str, Callable[[Site], Iterator[Edit]]] = {
     "inherited": inherited.edits,
     "ties": ties.edits,
     "falsy": falsy.edits,
+    "regrouped": regrouped.edits,
+    "repeated": repeated.edits,
+    "from_end": from_end.edits,
+    "likewise": likewise.edits,
+    "members": members.edits,
+    "keys": keys.edits,
 }
 
 TRUST: Mapping[str, float] = {
@@ -95,6 +107,7 @@ TRUST: Mapping[str, float] = {
     "index": 0.9, "format": 0.9, "rounding": 0.85, "condition-compare": 0.85, "argument-rename": 0.85,
     "accumulate": 0.9, "mask": 0.85, "rename": 1.0, "room": 0.9,
     "sort-key": 0.85, "falsy": 1.0, "insert-super": 0.9, "at-once": 1.0,
+    "repeat": 0.95, "from-end": 1.0, "likewise": 0.95, "member": 1.0,
 }  # fmt: skip
 """Share of right ones among the plausible, roughly; a kind not named here counts 0.7."""
 

@@ -94,8 +94,10 @@ def expected_literals(tests: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 
 
 def words_of(tests: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Short strings that the files of failing tests write anywhere: keys and names that data really have."""
+    """Short strings that the files of failing tests write anywhere: keys and names that data really have, of one and
+    two letters only what is a key of a display; those come last."""
     found: dict[str, None] = {}
+    brief: dict[str, None] = {}
     for text in dict.fromkeys(text for text, _ in tests):
         try:
             tree = ast.parse(text)
@@ -106,7 +108,10 @@ def words_of(tests: Iterable[tuple[str, str]]) -> tuple[str, ...]:
                 found.setdefault(node.value)
             elif isinstance(node, ast.keyword) and node.arg:
                 found.setdefault(node.arg)
-    return tuple(found)[:_MOST_WORDS]
+            elif isinstance(node, ast.Dict):
+                keys = (k.value for k in node.keys if isinstance(k, ast.Constant))
+                brief.update(dict.fromkeys(k for k in keys if isinstance(k, str) and 0 < len(k) < 3))
+    return (*found, *brief)[:_MOST_WORDS]
 
 
 def _compared(function: ast.AST) -> Iterable[str]:

@@ -113,14 +113,15 @@ class Source:
 
     def exact(self, node: ast.AST) -> bool:
         """Whether the range really holds the node: inside f-strings, Python before 3.12 gives wrong positions."""
-        if not self._in_fstring(node):
+        if not self.in_fstring(node):
             return True
         try:
             return ast.dump(ast.parse(f"({self.segment(node)})", mode="eval").body) == ast.dump(node)
         except (SyntaxError, ValueError, IndexError):
             return False
 
-    def _in_fstring(self, node: ast.AST | None) -> bool:
+    def in_fstring(self, node: ast.AST | None) -> bool:
+        """Whether a node is an f-string or stands within one."""
         while node is not None and not isinstance(node, ast.stmt):
             if isinstance(node, ast.JoinedStr):
                 return True

@@ -9,6 +9,8 @@ from nightshift.fixers.templates import lines
 from nightshift.fixers.templates.site import Site
 from nightshift.fixers.templates.source import Edit
 
+_CONDITIONS = "check the conditions in another order"
+
 
 def edits(site: Site) -> Iterator[Edit]:
     """Reverse a chain, exchange two of its arms, exchange an outer and an inner loop, assign two names at once."""
@@ -18,6 +20,7 @@ def edits(site: Site) -> Iterator[Edit]:
     elif isinstance(node, ast.For) and len(node.body) == 1 and isinstance(node.body[0], ast.For):
         inner = node.body[0]
         yield from _exchange(site, (node.target, node.iter), (inner.target, inner.iter))
+        yield from _turned(site, node, inner)
     elif isinstance(node, ast.ListComp) and isinstance(node.elt, ast.ListComp) and site.source.exact(node):
         outer, inner_one = node.generators[0], node.elt.generators[0]
         yield from _exchange(site, (outer.target, outer.iter), (inner_one.target, inner_one.iter))
@@ -65,13 +68,19 @@ def _chain(site: Site, node: ast.If) -> Iterator[Edit]:
         yield _reordered(site, spans, order, weight)
 
 
-def _reordered(site: Site, spans: list[tuple[int, int]], order: list[int], weight: float) -> Edit:
+def _reordered(
+    site: Site,
+    spans: list[tuple[int, int]],
+    order: list[int],
+    weight: float,
+    note: str = _CONDITIONS,
+) -> Edit:
     text, first = site.source.text, spans[0][0]
     parts, end = [], first
     for (start, stop), other in zip(spans, order, strict=True):
         parts += [text[end:start], text[spans[other][0] : spans[other][1]]]
         end = stop
-    return site.edit(first, end, "".join(parts), "statement-move", weight, "check the conditions in another order")
+    return site.edit(first, end, "".join(parts), "statement-move", weight, note)
 
 
 def _exchange(site: Site, outer: tuple[ast.expr, ast.expr], inner: tuple[ast.expr, ast.expr]) -> Iterator[Edit]:
@@ -84,6 +93,20 @@ def _exchange(site: Site, outer: tuple[ast.expr, ast.expr], inner: tuple[ast.exp
     text = site.source.text
     new = text[s2:e2] + text[e1:s2] + text[s1:e1]
     yield site.edit(s1, e2, new, "statement-move", 0.5, "exchange the outer and the inner loop")
+
+
+def _turned(site: Site, outer: ast.For, middle: ast.For) -> Iterator[Edit]:
+    """Three loops, one in the other: every order that exchanging two neighbours does not give."""
+    if len(middle.body) != 1 or not isinstance(middle.body[0], ast.For):
+        return
+    loops = [outer, middle, middle.body[0]]
+    targets = {n.id for f in loops for n in ast.walk(f.target) if isinstance(n, ast.Name)}
+    if targets & {n.id for f in loops for n in ast.walk(f.iter) if isinstance(n, ast.Name)}:
+        return
+    spans = [_whole(site, (f.target, f.iter)) for f in loops]
+    note = "nest the loops in another order"
+    for order, weight in (([2, 0, 1], 0.6), ([1, 2, 0], 0.45), ([2, 1, 0], 0.4)):
+        yield _reordered(site, spans, order, weight, note)
 
 
 def _whole(site: Site, loop: tuple[ast.expr, ast.expr]) -> tuple[int, int]:

@@ -98,7 +98,6 @@ def _indexes(site: Site, node: ast.Subscript, index: ast.expr) -> Iterator[Edit]
     base, at = site.text(node.value), site.text(index)
     if isinstance(index, ast.Constant) and isinstance(index.value, str):
         yield from site.replace(base, "sub-expression", 0.15)
-        yield from _other_keys(site, base, index.value)
         return
     yield from site.replace(f"{base}[-1]", TEMPLATE, 0.5)
     yield from site.replace(f"{base}[0]", TEMPLATE, 0.5)
@@ -119,18 +118,6 @@ def _taken_out(site: Site, base: str, at: str) -> Iterator[Edit]:
     if isinstance(site.parent, (ast.Assign, ast.Return, ast.Call, ast.Expr)) and site.place != "func":
         yield from site.replace(f"{base}.pop({at})", "function", 0.3)
         yield from site.replace(f"{base}.get({at})", "function", 0.25)
-
-
-def _other_keys(site: Site, base: str, key: str) -> Iterator[Edit]:
-    memo = ("keys", site.source.path)
-    if memo not in site.cache:
-        indexes = [n.slice for n in ast.walk(site.source.tree) if isinstance(n, ast.Subscript)]
-        found = [i.value for i in indexes if isinstance(i, ast.Constant) and isinstance(i.value, str)]
-        site.cache[memo] = list(dict.fromkeys(found))
-    keys: list[str] = site.cache[memo]  # type: ignore[assignment]
-    for other in keys[:12]:
-        if other != key:
-            yield from site.replace(f"{base}[{other!r}]", "constant", 0.45)
 
 
 def _scope_text(site: Site) -> str:

@@ -78,7 +78,7 @@ def test_donors_come_from_the_file_and_then_from_the_package() -> None:
 
 def test_words_are_short_strings_and_keywords_of_the_whole_file() -> None:
     text = "DATA = {'latitude': 1, 'x': 2}\n\ndef test_f():\n    assert f(name='Oslo') == 'a' * 50\n"
-    assert words_of([(text, "test_f"), ("def (", "")]) == ("latitude", "name", "Oslo")
+    assert words_of([(text, "test_f"), ("def (", "")]) == ("latitude", "name", "Oslo", "x")
 
 
 @pytest.mark.parametrize(("path", "allowed"), [
