@@ -13,9 +13,12 @@ from nightshift.fixers.templates.families import (
     bounds,
     calls,
     checks,
+    cleanup,
+    conditioned,
     conditions,
     counters,
     falsy,
+    fluent,
     formats,
     from_end,
     grouping,
@@ -37,7 +40,9 @@ from nightshift.fixers.templates.families import (
     positional,
     recombined,
     regrouped,
+    remembered,
     repeated,
+    retries,
     rounding,
     shadowed,
     sharing,
@@ -90,6 +95,11 @@ FAMILIES: Mapping[str, Callable[[Site], Iterator[Edit]]] = {
     "likewise": likewise.edits,
     "members": members.edits,
     "keys": keys.edits,
+    "remembered": remembered.edits,
+    "fluent": fluent.edits,
+    "retries": retries.edits,
+    "cleanup": cleanup.edits,
+    "conditioned": conditioned.edits,
 }
 
 TRUST: Mapping[str, float] = {
@@ -108,6 +118,7 @@ TRUST: Mapping[str, float] = {
     "accumulate": 0.9, "mask": 0.85, "rename": 1.0, "room": 0.9,
     "sort-key": 0.85, "falsy": 1.0, "insert-super": 0.9, "at-once": 1.0,
     "repeat": 0.95, "from-end": 1.0, "likewise": 0.95, "member": 1.0,
+    "insert-raise": 0.95, "insert-finally": 0.95, "insert-condition": 0.9,
 }  # fmt: skip
 """Share of right ones among the plausible, roughly; a kind not named here counts 0.7."""
 

@@ -62,7 +62,8 @@ def rank(sources: Mapping[str, Source], evidence: Evidence, limit: int, propose:
     donors = {path: ingredients(source) for path, source in sources.items()} if len(sources) > 1 else {}
     for path, source in sources.items():
         cache: dict[object, object] = {
-            "donors elsewhere": [d for p, found in donors.items() if p != path for d in found]
+            "donors elsewhere": [d for p, found in donors.items() if p != path for d in found],
+            "messages": tuple(dict.fromkeys(crash.message for crash in evidence.crashes)),
         }
         for candidate in _of_file(path, source, evidence, propose, cache):
             edit = candidate.edits[0]

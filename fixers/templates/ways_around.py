@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from nightshift.fixers.templates import lines
 from nightshift.fixers.templates.site import Site, operand, own_nodes
 from nightshift.fixers.templates.source import Edit
 
+_EXAMPLES = re.compile(r">>> .*?(?:\n[ \t]*\n|$)", re.DOTALL)
 FALLBACKS = ("default", "fallback", "otherwise", "missing")
 """Words in a parameter's name that say what it is for."""
 
@@ -28,7 +30,8 @@ def leaves(site: Site, node: ast.AST) -> list[tuple[str, float]]:
         if any(word in argument.arg for word in FALLBACKS):
             found[f"return {argument.arg}"] = 0.9
     for value in site.expected:
-        found.setdefault(f"return {value}", 0.65)
+        if worth_returning(value, function, site):
+            found.setdefault(f"return {value}", 0.65)
     kind = ast.unparse(function.returns) if function.returns else ""
     typed = {
         "int": "0",
@@ -48,6 +51,18 @@ def leaves(site: Site, node: ast.AST) -> list[tuple[str, float]]:
     for value in ("None", "0", "[]", "''", "False", "{}", "0.0", "True", "1", "''", "()", "set()"):
         found.setdefault(f"return {value}", 0.5)
     return list(found.items())[:16]
+
+
+def worth_returning(value: str, function: ast.AST, site: Site) -> bool:
+    """Whether an answer that a test expects may be returned by a guard without reciting the test: a plain one, or a
+    text that the function itself writes (not in its examples)."""
+    try:
+        plain = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return False
+    if isinstance(plain, str) and plain:
+        return plain in _EXAMPLES.sub("", site.source.segment(function))
+    return not plain or plain is True or (isinstance(plain, (int, float)) and plain in (1, -1))
 
 
 def guard(site: Site, condition: str, weight: float, template: str = "guard") -> Iterator[Edit]:

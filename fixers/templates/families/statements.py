@@ -9,6 +9,7 @@ from nightshift.fixers.templates import lines
 from nightshift.fixers.templates.families.conditions import ingredients
 from nightshift.fixers.templates.site import Site, local_names, own_nodes
 from nightshift.fixers.templates.source import Edit, Function
+from nightshift.fixers.templates.ways_around import worth_returning
 
 _SIMPLE = (
     ast.Assign,
@@ -228,7 +229,7 @@ def _values(site: Site) -> list[tuple[str, float]]:
             found.setdefault(site.text(node.value), 0.22)
     for name in [n for n in local_names(site) if n not in ("self", "cls")][:4]:
         found.setdefault(name, 0.17)
-    plain = [e for e in site.expected if len(e) <= _PLAIN][:4]  # a longer one would only recite the test
+    plain = [e for e in site.expected if len(e) <= _PLAIN and function and worth_returning(e, function, site)][:4]
     for value in ("None", "[]", "0", "False", "True", "1", "''", *plain):
         found.setdefault(value, 0.17)
     if function and _answers(function):

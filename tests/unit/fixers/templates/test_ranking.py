@@ -52,9 +52,9 @@ def test_pairs_do_not_overlap() -> None:
 
 
 def test_pairs_do_not_recite_what_tests_expect() -> None:
-    code = "def f(a):\n    b = a[0]\n    return b\n"
-    crash = Crash(exception="IndexError", message="", frames=(("m.py", 2),))
-    suspicion = {"m.py": {2: 1.0, 3: 1.0}}
+    code = "def f(a):\n    'Not ba7816bf.'\n    b = a[0]\n    return b\n"
+    crash = Crash(exception="IndexError", message="", frames=(("m.py", 3),))
+    suspicion = {"m.py": {3: 1.0, 4: 1.0}}
     found = ranked(Evidence(suspicion=suspicion, crashes=(crash,), expected=("'ba7816bf'",)), code)
     telling = [c for c in found if "ba7816bf" in c.edits[0].text]
     others = [c for c in found if "ba7816bf" not in c.edits[0].text]
