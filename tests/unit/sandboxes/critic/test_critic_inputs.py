@@ -17,7 +17,15 @@ SPACE: dict = {"__name__": "inside"}
 exec(source("values"), SPACE)
 encode, decode = SPACE["encode"], SPACE["decode"]
 ATOMS = st.none() | st.booleans() | st.integers(-9, 99) | st.text("abc 1", max_size=5)
-VALUES = st.recursive(ATOMS, lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner), max_leaves=8)
+KEYS = ATOMS | st.floats(-9, 9) | st.tuples(ATOMS, ATOMS) | st.binary(max_size=2) | st.integers(1 << 60, 1 << 61)
+VALUES = st.recursive(
+    KEYS | st.sets(KEYS, max_size=3) | st.frozensets(KEYS, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.tuples(inner, inner) | st.dictionaries(KEYS, inner, max_size=3)
+        | st.lists(st.fixed_dictionaries({"id": inner}, optional={"name": inner}), max_size=3)
+    ),
+    max_leaves=8,
+)  # fmt: skip
 
 
 def call(*values, name="f") -> Input:
