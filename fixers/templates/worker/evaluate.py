@@ -57,6 +57,11 @@ class Plan(NamedTuple):
     hangs: bool = False
 
 
+def least_cpu_s(plan: Plan) -> float:
+    """CPU seconds a candidate has for the failing tests at its first try."""
+    return max(_LEAST_CPU_S, 6 * plan.failing_cpu)
+
+
 class Watch:
     """CPU limit for a stretch of code."""
 
@@ -148,7 +153,7 @@ class Evaluator:
 
     def _tests(self, candidate: Candidate) -> tuple[str, float]:
         try:
-            self.watch.arm(max(_LEAST_CPU_S, 6 * self.plan.failing_cpu) * candidate.cpu)
+            self.watch.arm(least_cpu_s(self.plan) * candidate.cpu)
             passed, grade = self._failing(candidate.mode == "grade")
             if passed < len(self.plan.failing):
                 return ("budget" if self.watch.fired else "dead"), grade

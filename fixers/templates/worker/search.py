@@ -14,7 +14,7 @@ import signal
 import time
 from typing import Any, Callable, Dict
 
-from .evaluate import Candidate, Evaluator, Plan, run_batch
+from .evaluate import Candidate, Evaluator, Plan, least_cpu_s, run_batch
 from .process import fork_into
 
 Say = Callable[[Dict[str, Any]], None]
@@ -23,7 +23,9 @@ _WALL_S = 1.5
 _MORE_RELOADS = 12
 _MORE_CPU, _MOST_CPU = 6.0, 40.0
 _MOST_BETTER = 24
-_MOST_RETRIED, _MOST_LONG = 160, 16
+_MOST_RETRIED, _FEWEST_RETRIED = {_MORE_CPU: 160, _MOST_CPU: 16}, {_MORE_CPU: 16, _MOST_CPU: 3}
+_RETRIES_CPU_S = 20.0
+_PARTNERS = 24
 _PATIENCE_S = 4.0
 _STARVED, _LOOK_S = 8, 0.4
 
@@ -61,6 +63,7 @@ class Search:
         self.confirms: collections.deque[Candidate] = collections.deque()
         self.losers: list[Candidate] = []
         self.retried: dict[float, int] = {}
+        self.endless: dict[Any, int] = {}
         self.children: dict[int, Child] = {}
         self.reloading: dict[int, Any] = {}
         self.selector = selectors.DefaultSelector()
@@ -140,7 +143,11 @@ class Search:
             self._start_reload(self.reloads.popleft())
         elif self.fresh:
             size = 1 if self.single > 8 or self.fresh[0].mode == "alone" else min(_FAST_BATCH, 6 + self.batches * 4)
-            self._fork([self.fresh.popleft() for _ in range(min(size, len(self.fresh)))])
+            batch = [self.fresh.popleft() for _ in range(min(size, len(self.fresh)))]
+            hopeful = [c for c in batch if not self._hopeless(c)]
+            self.tried += len(batch) - len(hopeful)
+            if hopeful:
+                self._fork(hopeful)
         elif self.losers and not self.reloads:
             self._fork([self.losers.pop(0)])
         else:
@@ -246,13 +253,29 @@ class Search:
     def _lost(self, candidate: Candidate) -> None:
         """Tried again later with more time: first a little, as the first run of a fresh child is slow, then a lot.
 
-        Only the best ranked: where most candidates loop for ever, giving each a lot of time would take hours.
+        Only the best ranked, and as many as some CPU seconds allow: where most candidates loop for ever, giving each a
+        lot of time would take hours. Nothing is retried to be graded, nor what holds an edit that was endless alone.
         """
+        again = [edit for edit in candidate.edits if edit in self.endless] if len(candidate.edits) > 1 else []
+        for edit in again:
+            self.endless[edit] += 1
+        if again or candidate.mode == "grade":
+            return
         more = _MORE_CPU if candidate.cpu == 1.0 else _MOST_CPU
-        most = _MOST_RETRIED if more == _MORE_CPU else _MOST_LONG
-        if self.retry and candidate.cpu < _MOST_CPU and self.retried.get(more, 0) < most:
+        if self.retry and candidate.cpu < _MOST_CPU and self.retried.get(more, 0) < self._most_retried(more):
             self.retried[more] = self.retried.get(more, 0) + 1
             self.losers.append(candidate._replace(cpu=more))
+        elif len(candidate.edits) == 1:
+            self.endless.setdefault(candidate.edits[0], 0)
+
+    def _most_retried(self, more: float) -> int:
+        """How many tries with this much more time fit into the CPU seconds for them all, within bounds."""
+        fitting = int(_RETRIES_CPU_S / (more * least_cpu_s(self.plan)))
+        return max(_FEWEST_RETRIED[more], min(_MOST_RETRIED[more], fitting))
+
+    def _hopeless(self, candidate: Candidate) -> bool:
+        """Whether an edit of several is endless by itself and stayed so with each partner tried."""
+        return len(candidate.edits) > 1 and any(self.endless.get(e, 0) >= _PARTNERS for e in candidate.edits)
 
     def _ended(self, child: Child) -> None:
         """A child is gone: by itself, killed, or torn down by its candidate."""

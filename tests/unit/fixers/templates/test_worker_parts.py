@@ -234,6 +234,43 @@ def test_only_the_best_of_many_endless_candidates_get_more_time() -> None:
     assert len([c for c in search.losers if c.cpu == 40]) == len(a_lot)
 
 
+def test_slow_tests_leave_fewer_second_tries_but_always_some() -> None:
+    few = {}
+    for failing_cpu in (0.0, 0.04, 40.0):
+        plan = Plan(failing=[0], passing=[], cpu={}, lines={}, full=False, failing_cpu=failing_cpu, full_cpu=0.0)
+        search = Search(None, plan, {}, {"answers": -1, "cores": 1}, lambda _: None)
+        for n in range(300):
+            search._lost(Candidate(n, (("m.py", n, n, "x"),)))
+        few[failing_cpu] = [c.n for c in search.losers]
+    assert few[0.0] == list(range(160))
+    assert few[40.0] == list(range(16)) == few[0.04]
+
+
+def test_what_was_endless_alone_is_not_retried_with_each_partner() -> None:
+    plan = Plan(failing=[0], passing=[], cpu={}, lines={}, full=False, failing_cpu=0.0, full_cpu=0.0)
+    search = Search(None, plan, {}, {"answers": -1, "cores": 1}, lambda _: None)
+    endless, other = ("m.py", 1, 2, "while"), ("m.py", 90, 91, "y")
+    for cpu in (1.0, 6.0, 40.0):
+        search._lost(Candidate(0, (endless,), cpu=cpu))
+    search.losers = []
+    pairs = [Candidate(n, (endless, ("m.py", 5 + n, 5 + n, "x"))) for n in range(1, 60)]
+    assert not search._hopeless(pairs[0])
+    for pair in pairs[:40]:
+        search._lost(pair)
+    assert not search.losers
+    assert search._hopeless(pairs[50])
+    assert not search._hopeless(Candidate(99, (endless,)))
+    search._lost(Candidate(98, (other, ("m.py", 5, 5, "x"))))  # neither was endless alone
+    assert [c.n for c in search.losers] == [98]
+
+
+def test_grading_takes_no_second_try() -> None:
+    plan = Plan(failing=[0], passing=[], cpu={}, lines={}, full=False, failing_cpu=0.0, full_cpu=0.0)
+    search = Search(None, plan, {}, {"answers": -1, "cores": 1}, lambda _: None)
+    search._lost(Candidate(0, (("m.py", 1, 2, "x"),), mode="grade"))
+    assert not search.losers
+
+
 def test_once_narrowed_only_code_that_ran_before_is_recorded(tmp_path: Path) -> None:
     path = str(tmp_path / "narrow.py")
     made: dict[str, object] = {}
