@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import difflib
+from collections import Counter
 from collections.abc import Iterator
 
 from nightshift.fixers.templates.site import Site, around, in_annotation, is_load, operand, own_nodes
@@ -14,7 +15,7 @@ TEMPLATE = "likewise"
 _VALUES = (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp, ast.Call)
 _PLAIN = (ast.Name, ast.Attribute, ast.Subscript)
 _NEVER = frozenset({"print", "iter", "next", "type", "id", "super", "repr", "range", "enumerate", "isinstance"})
-_MOST = 4
+_MOST, _SOMETIMES = 4, 0.4
 
 Made = tuple[str, bool, ast.expr]
 """A function or a method without arguments, whether it is a method, and a value it is applied to."""
@@ -34,17 +35,32 @@ def edits(site: Site) -> Iterator[Edit]:
             continue
         text = f"{operand(own, 18)}.{name}()" if method else f"{name}({own})"
         weight = (0.45 if method or isinstance(node, ast.Call) else 0.6) + 0.25 * alike
+        if site.text(value) == own or not _always(site, name, method, site.text(value)):
+            weight *= _SOMETIMES
         options[text] = max(options.get(text, 0.0), weight)
     for text, weight in sorted(options.items(), key=lambda o: -o[1])[:_MOST]:
         yield from site.replace(text, TEMPLATE, weight)
 
 
 def _stuck(site: Site) -> bool:
-    """Whether the place takes no conversion: what is called, looked into, or converted already."""
+    """Whether the place takes no conversion: what is called, looked into, converted already, or the name of a type."""
     parent, place = site.parent, site.place
+    if isinstance(site.node, ast.Name) and hasattr(builtins, site.node.id):
+        return True
     if place == "func" or (isinstance(parent, (ast.Attribute, ast.Subscript, ast.Raise)) and place != "slice"):
         return True
     return isinstance(parent, ast.Call) and len(parent.args) == 1 and not parent.keywords
+
+
+def _always(site: Site, name: str, method: bool, value: str) -> bool:
+    """Whether a value is never read in the function without being converted like that."""
+    scope = around(site)
+    key = ("read", site.source.path, scope)
+    if key not in site.cache:
+        values = (n for n in own_nodes(scope) if isinstance(n, _VALUES) and is_load(n))
+        site.cache[key] = Counter(site.text(n) for n in values)
+    reads: Counter[str] = site.cache[key]  # type: ignore[assignment]
+    return reads[value] <= sum((n, m, site.text(v)) == (name, method, value) for n, m, v in _made(site))
 
 
 def _touches(site: Site, value: ast.expr) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from nightshift.fixers.templates.site import Site
 from nightshift.fixers.templates.source import Edit, Function
 
-_TAKES = ("pop", "popleft", "popitem", "remove", "discard", "append", "appendleft", "add", "extend", "heappop", "next")
+_TAKES = ("pop", "popleft", "popitem", "remove", "discard", "heappop", "next")
+_GROWS = ("append", "appendleft", "insert", "extend")
 _ENDS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 _INNER = (*Function, ast.Lambda, ast.ClassDef)
 
@@ -33,7 +34,7 @@ def edits(site: Site) -> Iterator[Edit]:
 
 def _changed(site: Site, node: ast.If | ast.While) -> float:
     """How likely the condition is meant to be checked again: 0 where nothing it reads goes on from its own value."""
-    read = {site.text(n) for n in ast.walk(node.test) if isinstance(n, (ast.Name, ast.Attribute))}
+    read = {site.text(n) for n in ast.walk(node.test) if isinstance(n, (ast.Name, ast.Attribute, ast.Call))}
     best = 0.0
     stack: list[ast.AST] = list(node.body)
     while stack:
@@ -54,5 +55,7 @@ def _step(site: Site, node: ast.AST, read: set[str]) -> float:
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
         subject = node.func.value if isinstance(node.func, ast.Attribute) else None
         taken = [n for n in (subject, *node.args[:1]) if n is not None]
+        if name in _GROWS:
+            return 0.8 if any(f"len({site.text(n)})" in read for n in taken) else 0.0
         return 0.8 if name in _TAKES and any(site.text(n) in read for n in taken) else 0.0
     return 0.0

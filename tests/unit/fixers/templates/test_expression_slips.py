@@ -26,6 +26,8 @@ CASES = [
     ("again while there are some", NONE, "def f(q):\n    if q and q[0] == '-':\n        g(q.pop(0))\n", "def f(q):\n    while q and q[0] == '-':\n        g(q.pop(0))\n"),
     ("again from its own value", NONE, "def f(n):\n    if n > 9:\n        n = n % 10 + n // 10\n    return n\n",
      "def f(n):\n    while n > 9:\n        n = n % 10 + n // 10\n    return n\n"),
+    ("until it is long enough", NONE, "def f(s, n):\n    if len(s) < n:\n        s.append(0)\n    return s\n",
+     "def f(s, n):\n    while len(s) < n:\n        s.append(0)\n    return s\n"),
     ("once for each", NONE, "def f(xs, n):\n    for x in xs:\n        while x > n:\n            n += 1\n            g(x)\n",
      "def f(xs, n):\n    for x in xs:\n        if x > n:\n            n += 1\n            g(x)\n"),
     ("two digits", NONE, "def f(s, i):\n    return int(s[i - 2 : i]) <= 26\n", "def f(s, i):\n    return 10 <= int(s[i - 2 : i]) <= 26\n"),
@@ -79,6 +81,7 @@ NOT = [
     ("another shape", NONE, "def f(a1, a2):\n    return radians(a1) + a2[0]\n", "+ radians(a2[0])"),
     ("nothing in common", NONE, "def f(degrees, k):\n    return radians(degrees) + k\n", "+ radians(k)"),
     ("converted already", NONE, "def f(a1, a2):\n    return radians(a1) + sin(a2)\n", "sin(radians(a2))"),
+    ("name of a type", NONE, "def f(x, y):\n    return g(x) if isinstance(y, int) else g(y)\n", "isinstance(y, g("),
     ("another type", {"d": "Row"}, "from datetime import timedelta\ndef f(d):\n    return d.seconds\n", "total_seconds"),
     ("no time in sight", NONE, "def f(d):\n    return d.seconds\n", "total_seconds()"),
     ("with arguments", {"d": "date"}, "def f(d):\n    return d.isoformat(3)\n", "d.weekday()"),
@@ -132,12 +135,21 @@ def test_the_rounding_that_the_text_names_comes_first(name: str, says: str, like
     [
         "def f(n):\n    if n > 3:\n        g(n)\n    return n\n",
         "def f(n):\n    if n > 3:\n        n -= 1\n        return n\n",
+        "def f(n, k):\n    if k not in n:\n        n.append(k)\n    return n\n",
         "def f(n):\n    if n is None:\n        n = 3\n    return n\n",
         "def f(n):\n    if n > 3:\n        n -= 1\n    else:\n        n += 1\n    return n\n",
     ],
 )
 def test_what_does_not_go_on_is_hardly_repeated(code: str) -> None:
     assert not [c for c in ranked(code) if c.edits[0].template == "repeat"]
+
+
+def test_what_is_read_as_it_is_too_says_less() -> None:
+    always, sometimes = (
+        f"def f(a1, a2):\n    return sin(radians(a1)) + a2 + {other}\n" for other in ("radians(a1)", "a1 * 3")
+    )
+    best = [max(c.score for c in ranked(code) if c.edits[0].text == "radians(a2)") for code in (always, sometimes)]
+    assert best[0] > 2 * best[1] > 0
 
 
 def test_keys_that_failing_tests_write() -> None:
