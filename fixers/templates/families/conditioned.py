@@ -10,7 +10,6 @@ from nightshift.fixers.templates.site import Site
 from nightshift.fixers.templates.source import Edit, first_line
 
 TEMPLATE = "insert-condition"
-_SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr)
 _MIRROR = {ast.Gt: "<", ast.GtE: "<=", ast.Lt: ">", ast.LtE: ">="}
 _LONGEST_RUN = 4
 
@@ -46,11 +45,8 @@ def _shape(site: Site, statement: ast.stmt) -> str:
     """What a simple statement does, and to what: `targets[]`, `out.append`; '' for anything else."""
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         return site.text(statement.value.func) if isinstance(statement.value.func, ast.Attribute) else ""
-    target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
-    if not isinstance(statement, _SIMPLE) or target is None:
-        return ""
-    kept = f"{site.text(target.value)}[]" if isinstance(target, ast.Subscript) else site.text(target)
-    return kept if isinstance(target, ast.Subscript) or isinstance(statement, ast.AugAssign) else ""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    return f"{site.text(target.value)}[]" if isinstance(target, ast.Subscript) else ""
 
 
 def _run(site: Site, some: Sequence[ast.stmt], shape: str) -> list[ast.stmt]:

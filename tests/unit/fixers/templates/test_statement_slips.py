@@ -72,6 +72,7 @@ NOT = [
     ("nothing to clean up", "@contextmanager\ndef f(d):\n    d.on()\n    yield d\n", "finally"),
     ("a text over lines", "@contextmanager\ndef f(d):\n    yield d\n    d.say('''a\n b''')\n", "finally"),
     ("another kind of thing", "def f(page, last):\n    to = {}\n    if page > 1:\n        to['prev'] = page - 1\n    page += 1\n    return to\n", "page < last:\n        page += 1"),
+    ("a value worked on", "def f(page, last):\n    if page > 9:\n        page -= 9\n    page += 1\n    return page\n", "    if page < last:\n        page += 1"),
     ("two arms", "def f(page, last):\n    to = {}\n    if page > 1:\n        to['prev'] = page - 1\n    else:\n        to['no'] = 1\n    to['next'] = 2\n    return to\n", "    if page < last:\n        to['next']"),
     ("a fixed end", "def f(xs):\n    xs = xs[1:-1]\n    return xs\n", "if 1:"),
     ("another name", "def f(xs, n):\n    ys = xs[n:-n]\n    return ys\n", "    if n:\n        ys ="),
