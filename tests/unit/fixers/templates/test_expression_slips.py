@@ -81,7 +81,7 @@ NOT = [
     ("another shape", NONE, "def f(a1, a2):\n    return radians(a1) + a2[0]\n", "+ radians(a2[0])"),
     ("nothing in common", NONE, "def f(degrees, k):\n    return radians(degrees) + k\n", "+ radians(k)"),
     ("converted already", NONE, "def f(a1, a2):\n    return radians(a1) + sin(a2)\n", "sin(radians(a2))"),
-    ("name of a type", NONE, "def f(x, y):\n    return g(x) if isinstance(y, int) else g(y)\n", "isinstance(y, g("),
+    ("name of a type", NONE, "def f(x, y):\n    return g(x) if isinstance(y, int) else g(y)\n", "g(int)"),
     ("another type", {"d": "Row"}, "from datetime import timedelta\ndef f(d):\n    return d.seconds\n", "total_seconds"),
     ("no time in sight", NONE, "def f(d):\n    return d.seconds\n", "total_seconds()"),
     ("with arguments", {"d": "date"}, "def f(d):\n    return d.isoformat(3)\n", "d.weekday()"),
