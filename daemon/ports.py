@@ -189,9 +189,8 @@ class Sandboxes(Protocol):
 @dataclass(kw_only=True, eq=False)
 class Budget:
     """What a draft may spend. `deadline` is in `time.monotonic()` seconds; it moves on, never back, while a draft runs
-    and others leave time over. `tried` is told how many more candidates
-    were tried, as they are; `searched`, once, how the draft was searched for: plain JSON (how many candidates, the best
-    of them with their scores, seeds)."""
+    and others leave time over. `tried` is told how many more candidates were tried, as they are; `searched`, once, how
+    the draft was searched for: plain JSON (how many candidates, the best of them with their scores, seeds)."""
 
     deadline: float
     candidates: int = 20_000

@@ -169,8 +169,7 @@ class TemplateFixer:
             if given and search.why in _DONE:
                 break
             if search.why in ("exhausted", "spare"):
-                more = self._next(search, drafts, note)
-                if more is None:
+                if (more := self._next(search, drafts, note)) is None:
                     break
                 order = more
             else:
@@ -189,9 +188,12 @@ class TemplateFixer:
         return self._pairs(search, note) if self._settings.partial and search.left_s() >= 1.0 else None
 
     def _round(self, search: Search, order: dict[str, Any], patches: int) -> list[Candidate]:
-        search.talk.order({"unlikely": self._settings.unlikely, **order, "patches": patches,
-                           "linger_s": self._settings.linger_s,
-                           "deadline_s": max(0.1, search.left_s() - 0.3)})  # fmt: skip
+        limits = {
+            "patches": patches,
+            "linger_s": self._settings.linger_s,
+            "deadline_s": max(0.1, search.left_s() - 0.3),
+        }
+        search.talk.order({"unlikely": self._settings.unlikely, **order, **limits})
         return self._listen(search)
 
     def _listen(self, search: Search) -> list[Candidate]:
@@ -272,14 +274,10 @@ def _wait_for_baseline(talk: Conversation, deadline: float) -> dict[str, Any]:
 
 def _try(candidates: list[Candidate], first: int, mode: str = "quick") -> dict[str, Any]:
     rows = [
-        {
-            "n": first + i,
-            "s": round(c.score, 6),
-            "e": [[e.path, e.start, e.end, e.text] for e in c.edits],
-            **({"r": 1} if c.imports else {}),
-        }
+        {"n": first + i, "s": round(c.score, 6), "e": [[e.path, e.start, e.end, e.text] for e in c.edits],
+         **({"r": 1} if c.imports else {})}
         for i, c in enumerate(candidates)
-    ]
+    ]  # fmt: skip
     return {"op": "try", "mode": mode, "candidates": rows}
 
 
