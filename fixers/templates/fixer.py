@@ -374,17 +374,12 @@ def _rationale(search: Search, candidate: Candidate) -> str:
         parts.append(f"in `{place}`, {edit.note} (line {edit.line})")
     base = search.baseline
     failing = len(base["failing"])
-    proof = (
-        f"{failing} of {failing} failing tests pass, {base['passing']} others stay green"
-        if failing
-        else "the check passes"
-    )
+    green = f"{failing} of {failing} failing tests pass, {base['passing']} others stay green"
+    proof = green if failing else "the check passes"
     return f"{'; and '.join(parts)}; {proof}; {search.tried:,} candidates tried"
 
 
 def _place(source: Any, line: int) -> str:
-    import ast
-
     module = os.path.splitext(source.path)[0].removeprefix("src/").replace("/", ".")
     best = ""
     for node in ast.walk(source.tree):
