@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
+from support.slips import NONE, Seen, proposed, ranked
 
-from nightshift.fixers.templates.ranking import Candidate, Evidence, rank
-from nightshift.fixers.templates.source import Source
-
-Seen = Mapping[str, str]
-NONE: Seen = {}
 THREE = "def f(xs):\n    for a in xs:\n        for b in xs:\n            for c in xs:\n                g(a, b, c)\n"
 
 CASES = [
@@ -87,19 +81,6 @@ NOT = [
     ("with arguments", {"d": "date"}, "def f(d):\n    return d.isoformat(3)\n", "d.weekday()"),
     ("text that is no key", NONE, "D = {'a': 1, 'b': 2}\ndef f(d):\n    return g('zz', d.count('q'))\n", "d.count(\"b\")"),
 ]  # fmt: skip
-
-
-def ranked(code: str, seen: Seen = NONE, words: tuple[str, ...] = ()) -> list[Candidate]:
-    """Every candidate, best first, all lines suspect; `seen` types for the names of every function."""
-    lines = range(1, code.count("\n") + 1)
-    known = {name: frozenset({kind}) for name, kind in seen.items()}
-    suspicion, kinds = {"m.py": dict.fromkeys(lines, 1.0)}, {"m.py": dict.fromkeys(lines, known)}
-    evidence = Evidence(suspicion=suspicion, kinds=kinds, words=words)
-    return rank({"m.py": Source("m.py", code)}, evidence, 100_000)
-
-
-def proposed(code: str, seen: Seen = NONE, words: tuple[str, ...] = ()) -> list[str]:
-    return [c.edits[0].applied(code) for c in ranked(code, seen, words)]
 
 
 @pytest.mark.parametrize(("what", "seen", "before", "after"), CASES)

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
-
-from nightshift.fixers.templates.ranking import Evidence, rank
-from nightshift.fixers.templates.source import Source
-
-Seen = Mapping[str, str]
-NONE: Seen = {}
+from support.slips import NONE, Seen, proposed
 
 CASES = [
     ("digits", NONE, "def f(s):\n    n = 0\n    for c in s:\n        n = int(c)\n    return n\n",
@@ -125,14 +118,6 @@ NOT = [
     ("no base", NONE, "class A:\n    def __init__(self, x):\n        self.x = x\n", "super()"),
     ("base without it", NONE, "class B:\n    def f(self):\n        self.y = 1\n\nclass A(B):\n    def g(self):\n        self.x = 2\n", "super()"),
 ]  # fmt: skip
-
-
-def proposed(code: str, seen: Seen) -> list[str]:
-    """Every text proposed, all lines suspect; `seen` types for the names of every function."""
-    lines = range(1, code.count("\n") + 1)
-    known = {name: frozenset({kind}) for name, kind in seen.items()}
-    evidence = Evidence(suspicion={"m.py": dict.fromkeys(lines, 1.0)}, kinds={"m.py": dict.fromkeys(lines, known)})
-    return [c.edits[0].applied(code) for c in rank({"m.py": Source("m.py", code)}, evidence, 100_000)]
 
 
 @pytest.mark.parametrize(("what", "seen", "before", "after"), CASES)
